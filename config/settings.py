@@ -1,0 +1,266 @@
+"""The one settings file. It reads the environment and refuses to guess.
+
+Everything an operator may set is listed in `docs/operating.md`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = Path(os.environ.get("STAFFROOM_HOME") or ROOT / "var").resolve()
+
+ENVIRONMENT = os.environ.get("STAFFROOM_ENV", "development")
+if ENVIRONMENT not in {"development", "production", "test"}:
+    raise ImproperlyConfigured(
+        f"STAFFROOM_ENV is {ENVIRONMENT!r}; it may be development, production or test."
+    )
+PRODUCTION = ENVIRONMENT == "production"
+DEVELOPMENT = ENVIRONMENT == "development"
+DEBUG = False
+
+
+def _secret_key() -> str:
+    """The installation's key: from the environment, else from the data folder, where it is made once."""
+    if key := os.environ.get("STAFFROOM_SECRET_KEY"):
+        return key
+    file = HOME / "secret.key"
+    if not file.exists():
+        HOME.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return file.read_text().strip()
+        with os.fdopen(descriptor, "w") as handle:
+            handle.write(secrets.token_urlsafe(48))
+    return file.read_text().strip()
+
+
+def _database(url: str, **options: object) -> dict[str, object]:
+    """Django's form of postgresql://user:password@host-or-socket-folder/name."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise ImproperlyConfigured("A database address begins with postgresql://")
+    query = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", None) or unquote(parts.hostname or ""),
+        "PORT": str(parts.port or query.pop("port", "")),
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**query, **options},
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+    }
+
+
+SECRET_KEY = _secret_key()
+PUBLIC_URL = (
+    os.environ.get("STAFFROOM_PUBLIC_URL") or f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
+).rstrip("/")
+if PRODUCTION and not PUBLIC_URL.startswith("https://"):
+    raise ImproperlyConfigured("In production STAFFROOM_PUBLIC_URL must be set and begin with https://")
+
+ALLOWED_HOSTS = [urlsplit(PUBLIC_URL).hostname or ""] if PRODUCTION else ["*"]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+# --- database -----------------------------------------------------------------------------------
+# `default` is the application's role: rows only, under row-level security. `platform` bypasses it and
+# serves the operator's jobs. `owner` exists only where migrations run.
+POOL = int(os.environ.get("STAFFROOM_POOL", "4"))
+_POOL = {"min_size": 1, "max_size": POOL, "timeout": 10}
+# Nothing may hold a transaction open for long: one idle one slows every busy wallet down.
+_SESSION = "-c idle_in_transaction_session_timeout=15000 -c lock_timeout=10000 -c statement_timeout=30000"
+
+DATABASES: dict[str, dict[str, object]] = {}
+if _url := os.environ.get("STAFFROOM_DB_APP"):
+    DATABASES["default"] = _database(_url, pool=_POOL, options=_SESSION)
+if _url := os.environ.get("STAFFROOM_DB_PLATFORM"):
+    DATABASES["platform"] = _database(_url, options="-c idle_in_transaction_session_timeout=60000")
+if _url := os.environ.get("STAFFROOM_DB_OWNER"):
+    DATABASES["owner"] = _database(_url)
+DATABASE_ROUTERS = ["staffroom.core.routing.OneDatabase"]
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # unique by lower(email), in the database
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- applications -------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "allauth",
+    "allauth.account",
+    "template_partials",
+    "procrastinate.contrib.django",
+    "staffroom.core",
+    "staffroom.accounts",
+    "staffroom.workspaces",
+    "staffroom.billing",
+    "staffroom.knowledge",
+    "staffroom.employees",
+    "staffroom.chats",
+    "ui",
+]
+
+MIDDLEWARE = [
+    "staffroom.core.headers.SecurityHeaders",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "staffroom.workspaces.doors.DoorMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "staffroom.core.answers.ErrorMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "ui" / "templates"],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "loaders": [
+                (
+                    "template_partials.loader.Loader",
+                    [
+                        (
+                            "django.template.loaders.cached.Loader",
+                            [
+                                ("django.template.loaders.filesystem.Loader", [ROOT / "ui" / "templates"]),
+                                "django.template.loaders.app_directories.Loader",
+                            ],
+                        )
+                    ],
+                )
+            ],
+            "builtins": ["template_partials.templatetags.partials", "ui.templatetags.ui"],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+                "staffroom.workspaces.doors.context",
+            ],
+        },
+    }
+]
+
+# --- people ---------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "staffroom.accounts.adapter.Adapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_CONFIRM_EMAIL_ON_GET = False
+ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(PUBLIC_URL).scheme
+
+SESSION_ENGINE = "staffroom.accounts.sessions"
+SESSION_COOKIE_NAME = "staffroom_session"
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = PRODUCTION
+CSRF_COOKIE_NAME = "staffroom_csrf"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SECURE = PRODUCTION
+CSRF_FAILURE_VIEW = "staffroom.core.answers.csrf_failure"
+
+# --- what happens by name (checked by tests/test_names.py) ----------------------------------------
+USER_BORN = ["staffroom.workspaces.personal.open_for"]
+WORKSPACE_BORN = ["staffroom.billing.plans.begin_free"]
+
+# --- language, time, files -------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ru", "Русский")]
+LOCALE_PATHS = [ROOT / "ui" / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = HOME / "static"
+STATICFILES_DIRS = [ROOT / "ui" / "static"]
+STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": HOME / "files"},
+    },
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if ENVIRONMENT != "test"
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+BODY_LIMIT = 30 * 1024 * 1024
+
+# --- mail ------------------------------------------------------------------------------------------
+EMAIL_URL = os.environ.get("EMAIL_URL", "")
+MAIL_FOLDER = HOME / "mail"
+DEFAULT_FROM_EMAIL = os.environ.get("STAFFROOM_MAIL_FROM", "Staffroom <staffroom@localhost>")
+if EMAIL_URL:
+    _mail = urlsplit(EMAIL_URL)
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_HOST = _mail.hostname or "localhost"
+    EMAIL_PORT = _mail.port or (465 if _mail.scheme == "smtps" else 25)
+    EMAIL_HOST_USER = unquote(_mail.username or "")
+    EMAIL_HOST_PASSWORD = unquote(_mail.password or "")
+    EMAIL_USE_SSL = _mail.scheme == "smtps"
+    EMAIL_USE_TLS = _mail.scheme == "smtp+tls"
+    EMAIL_TIMEOUT = 10
+else:
+    EMAIL_BACKEND = "staffroom.core.mail.FolderBackend"
+
+# --- models of language -----------------------------------------------------------------------------
+OPENAI_API_KEY = os.environ.get("OPENAI_API_KEY", "")
+OPENAI_BASE_URL = os.environ.get("OPENAI_BASE_URL", "")
+ANTHROPIC_API_KEY = os.environ.get("ANTHROPIC_API_KEY", "")
+GOOGLE_API_KEY = os.environ.get("GOOGLE_API_KEY", "")
+MISTRAL_API_KEY = os.environ.get("MISTRAL_API_KEY", "")
+DEFAULT_MODEL = os.environ.get("STAFFROOM_MODEL") or (
+    "openai:gpt-5-mini" if OPENAI_API_KEY or OPENAI_BASE_URL else "extract"
+)
+
+# --- security ----------------------------------------------------------------------------------------
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
+SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
+X_FRAME_OPTIONS = "DENY"
+
+# --- log ----------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("STAFFROOM_LOG", "WARNING")},
+    "loggers": {"django.request": {"level": "ERROR"}},
+}

@@ -1,0 +1,22 @@
+"""Every address of the program. What stands in `context_pages` exists below /me/ and below /o/<slug>/."""
+
+from django.urls import include, path, re_path
+
+from staffroom.workspaces import views as workspace_pages
+
+handler404 = "staffroom.core.answers.not_found"
+handler500 = "staffroom.core.answers.broken"
+
+context_pages: list = []
+
+urlpatterns = [
+    path("accounts/", include("allauth.account.urls")),
+    path("me/", include((context_pages, "me"))),
+    path("o/<slug:slug>/", include((context_pages, "o"))),
+    re_path(
+        r"^(?P<path>(?:organization|billing|chats|employees|knowledge)(?:/.*)?)$",
+        workspace_pages.bare,
+        name="bare",
+    ),
+    path("", workspace_pages.bare, name="home"),
+]

@@ -1,0 +1,38 @@
+"""How a person comes to be: by sign-up, by an invitation, by the operator's command."""
+
+from __future__ import annotations
+
+from allauth.account.models import EmailAddress
+
+from staffroom.core.names import called
+from staffroom.core.sentences import part, sentence
+
+from .emails import normalised
+from .models import User
+
+
+@sentence
+def add(email: str, *, name: str, password: str, verified: bool = False, operator: bool = False) -> User:
+    """A new account with its personal workspace, in one transaction. Raises IntegrityError for a known address."""
+    user = User(email=normalised(email), name=name.strip(), is_staff=operator, is_superuser=operator)
+    user.set_password(password)
+    user.save()
+    EmailAddress.objects.create(user=user, email=user.email, verified=verified, primary=True)
+    born(user)
+    return user
+
+
+@part
+def born(user: User) -> None:
+    """Whatever must exist from a person's first moment; called once, where the row is written."""
+    for ring in called("USER_BORN"):
+        ring(user)
+
+
+def verified_address(user: User) -> str | None:
+    """The address that the person has proved to hold, if any."""
+    return (
+        EmailAddress.objects.filter(user=user, verified=True, email__iexact=user.email)
+        .values_list("email", flat=True)
+        .first()
+    )

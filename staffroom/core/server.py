@@ -1,0 +1,171 @@
+"""Django behind an ASGI server: one hop to a thread for the view, none for what streams.
+
+Django's own handler hops between loop and threads several times a request. Here a request's middleware and
+view run in one thread from start to end; only the body of a streaming answer (an asynchronous iterator) runs
+on the loop. By then the thread has given its database connection back, so a thousand open streams hold none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.base import BaseHandler
+from django.core.signals import request_started
+from django.db import close_old_connections
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
+
+from .answers import TooLarge, answer
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+THREADS = int(os.environ.get("STAFFROOM_THREADS", "4"))
+_IN_MEMORY = 1024 * 1024
+
+
+class BodyTooLarge(Exception):
+    pass
+
+
+class ClientGone(Exception):
+    pass
+
+
+class Server(BaseHandler):
+    """The ASGI application. `opening` runs once on the loop before the first request (the bus, for one)."""
+
+    def __init__(self, opening: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.load_middleware(is_async=False)
+        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="view")
+        self.opening = opening
+        self.opened: asyncio.Future[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._open()
+            await self._http(scope, receive, send)
+
+    async def _open(self) -> None:
+        if self.opening and self.opened is None:
+            self.opened = asyncio.ensure_future(self.opening())
+        if self.opened is not None and not self.opened.done():
+            await asyncio.shield(self.opened)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._open()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                self.threads.shutdown(wait=True)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await _read_body(receive)
+        except ClientGone:
+            return
+        except BodyTooLarge:
+            request = ASGIRequest(scope, tempfile.TemporaryFile())
+            await _send_whole(send, answer(request, TooLarge()))
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            response = await loop.run_in_executor(self.threads, self._respond, scope, body)
+        finally:
+            body.close()
+        if isinstance(response, StreamingHttpResponse):
+            await _send_stream(send, receive, response)
+        else:
+            await _send_whole(send, response)
+
+    def _respond(self, scope: Scope, body: IO[bytes]) -> HttpResponseBase:
+        """In a thread: the whole of Django, then the connection goes back to the pool."""
+        set_script_prefix("/")
+        request_started.send(sender=self.__class__, scope=scope)
+        try:
+            request = ASGIRequest(scope, body)
+            response = self.get_response(request)
+            if not response.streaming:
+                response.close()  # sends request_finished, which returns the connection
+            return response
+        finally:
+            close_old_connections()
+
+
+async def _read_body(receive: Receive) -> IO[bytes]:
+    body = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by the caller
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            body.close()
+            raise ClientGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > settings.BODY_LIMIT:
+            body.close()
+            raise BodyTooLarge
+        body.write(part)
+        more = message.get("more_body", False)
+    body.seek(0)
+    return body  # type: ignore[return-value]
+
+
+async def _start(send: Send, response: HttpResponseBase) -> None:
+    headers = [(name.lower().encode("ascii"), value.encode("latin1")) for name, value in response.items()]
+    headers.extend(
+        (b"set-cookie", cookie.OutputString().encode("ascii")) for cookie in response.cookies.values()
+    )
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+
+
+async def _send_whole(send: Send, response: HttpResponseBase) -> None:
+    await _start(send, response)
+    await send({"type": "http.response.body", "body": response.content})  # type: ignore[attr-defined]
+
+
+async def _send_stream(send: Send, receive: Receive, response: StreamingHttpResponse) -> None:
+    """Pass the parts on as they come; a client that leaves cancels the rest."""
+    await _start(send, response)
+    sending = asyncio.ensure_future(_send_parts(send, response))
+    leaving = asyncio.ensure_future(_wait_for_leaving(receive))
+    try:
+        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            sending.result()
+    finally:
+        for task in (sending, leaving):
+            task.cancel()
+        await asyncio.gather(sending, leaving, return_exceptions=True)
+        response.close()
+
+
+async def _send_parts(send: Send, response: StreamingHttpResponse) -> None:
+    parts = response.streaming_content
+    if response.is_async:
+        async for part in parts:  # type: ignore[union-attr]
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+    else:
+        for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _wait_for_leaving(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

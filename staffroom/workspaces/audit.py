@@ -1,0 +1,61 @@
+"""The audit log: who did what to whom, when and from where; one row in the transaction of the change.
+
+Each entry carries the hash of the one before it in its workspace, so that a gap or an edit shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextvars import ContextVar
+from typing import Any
+
+from django.utils import timezone
+
+from staffroom.core.scope import current_workspace_id
+from staffroom.core.sentences import part
+
+from .members import By, Member
+from .models import AuditEntry, Workspace
+
+_START = bytes(32)
+came_from: ContextVar[str | None] = ContextVar(
+    "came_from", default=None
+)  # the client's address, set at the door
+
+
+@part
+def write(action: str, *, by: By, target: Any = None, before: Any = None, after: Any = None) -> AuditEntry:
+    """Append an entry; takes the workspace's row first, so that the chain has one end."""
+    Workspace.objects.select_for_update(no_key=True).only("id").get(id=current_workspace_id())
+    last = AuditEntry.objects.order_by("-number").values("number", "hash").first()
+    entry = AuditEntry(
+        workspace_id=current_workspace_id(),
+        number=(last["number"] if last else 0) + 1,
+        at=timezone.now(),
+        actor=by.as_actor if isinstance(by, Member) else {"system": by},
+        action=action,
+        target=target or {},
+        before=before,
+        after=after,
+        ip=came_from.get(),
+    )
+    entry.hash = digest(bytes(last["hash"]) if last else _START, entry)
+    entry.save(force_insert=True)
+    return entry
+
+
+def digest(former: bytes, entry: AuditEntry) -> bytes:
+    """SHA-256 over the former hash and everything the entry says, as JSON with sorted keys."""
+    said = {
+        "workspace": str(entry.workspace_id),
+        "number": entry.number,
+        "at": entry.at.isoformat(),
+        "actor": entry.actor,
+        "action": entry.action,
+        "target": entry.target,
+        "before": entry.before,
+        "after": entry.after,
+        "ip": entry.ip,
+    }
+    return hashlib.sha256(former + json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).digest()

@@ -1,0 +1,229 @@
+"""The door: who comes, where to, and in which role, found in one statement.
+
+The address names the context (`/me/…`, `/o/<slug>/…`, and both below `/api/v1`). Whoever does not belong there
+gets the same 404 as for a place that does not exist.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from staffroom.accounts.models import User
+from staffroom.accounts.sessions import SessionStore
+from staffroom.core.errors import NotHere
+from staffroom.core.scope import workspace_scope
+
+from .keys import hashed
+from .members import Member
+from .models import Membership
+from .permissions import May, Role
+
+_ADDRESS = re.compile(r"^(?:/api/v1)?/(?:(me)|o/([^/]+))(?:/|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The context that a path names; neither for a page outside every context."""
+
+    me: bool = False
+    slug: str | None = None
+
+    @classmethod
+    def of(cls, path: str) -> Address:
+        found = _ADDRESS.match(path)
+        return cls(bool(found[1]), found[2]) if found else cls()
+
+
+class Visitor(HttpRequest):
+    """What the middleware adds to a request (for the type checker and the reader)."""
+
+    member: Member | None
+    api_key: str | None  # "person" or "organization" when a key was shown, "dead" for one that opens nothing
+    moved_to: str | None
+
+
+class DoorMiddleware(SessionMiddleware):
+    """Session, user, context and membership in one statement; sets `request.user` and `request.member`."""
+
+    def process_request(self, request: Any) -> None:
+        request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+        request.user, request.member = AnonymousUser(), None
+        request.api_key = request.moved_to = None
+        address = Address.of(request.path_info)
+        if token := _bearer(request):
+            _enter_by_key(request, token, address)
+        elif request.session.session_key:
+            _enter_by_session(request, address)
+
+    def process_response(self, request: Any, response: HttpResponseBase) -> HttpResponseBase:
+        if request.api_key:
+            return response  # a key neither reads nor writes a browser's session
+        return super().process_response(request, response)
+
+
+def _bearer(request: HttpRequest) -> str | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _enter_by_session(request: Any, address: Address) -> None:
+    row = _row(
+        "SELECT * FROM door_by_session(%s, %s, %s)", [request.session.session_key, address.me, address.slug]
+    )
+    if row is None:
+        request.session = SessionStore(None)
+        return
+    data = request.session.preload(row["session_data"])
+    if row["user_id"] is None:
+        return
+    user = _user(row)
+    if not constant_time_compare(data.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
+        request.session.flush()  # the password was changed elsewhere
+        return
+    request.user = request._cached_user = user
+    _place(request, row, user)
+
+
+def _enter_by_key(request: Any, token: str, address: Address) -> None:
+    row = _row("SELECT * FROM door_by_key(%s, %s, %s)", [hashed(token), address.me, address.slug])
+    if row is None:
+        request.api_key = "dead"
+        return
+    request.api_key = "person" if row["user_id"] else "organization"
+    user = None
+    if row["user_id"]:
+        request.user = request._cached_user = user = _user(row)
+    _place(request, row, user)
+
+
+def _place(request: Any, row: Mapping[str, Any], user: User | None) -> None:
+    if row["workspace_id"] is None:
+        return
+    if row["moved"]:
+        request.moved_to = row["slug"]
+        return
+    request.member = Member(
+        workspace_id=row["workspace_id"],
+        kind=row["kind"],
+        slug=row["slug"],
+        name=row["workspace_name"],
+        role=Role(row["role"]),
+        user_id=user.id if user else None,
+        user_email=user.email if user else "",
+        user_name=user.shown_name if user else "",
+        key_id=row["key_id"],
+        avatar=row["avatar"],
+        last_used=row["last_used"],
+    )
+
+
+def _user(row: Mapping[str, Any]) -> User:
+    user = User(
+        id=row["user_id"],
+        email=row["email"],
+        password=row["password"],
+        name=row["user_name"],
+        language=row["language"],
+        theme=row["theme"],
+        is_active=True,
+        is_staff=row["is_staff"],
+        is_superuser=row["is_staff"],
+        last_login=row["last_login"],
+        created_at=row["user_created_at"],
+    )
+    user._state.adding, user._state.db = False, "default"
+    return user
+
+
+def _row(sql: str, values: list[object]) -> dict[str, Any] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        row = cursor.fetchone()
+        return dict(zip((column.name for column in cursor.description), row, strict=True)) if row else None
+
+
+View = Callable[..., HttpResponseBase]
+
+
+def door(deed: May, *, only: str | None = None) -> Callable[[View], View]:
+    """For a page inside a context: `view(request, member, …)` runs in the member's open scope.
+
+    `only="organization"`: the page does not exist in a personal account.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def entered(request: Any, *args: Any, slug: str | None = None, **kwargs: Any) -> HttpResponseBase:
+            if request.moved_to:
+                return _moved(request, slug or "")
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            member = enter(request, deed, only=only)
+            with workspace_scope(member.workspace_id):
+                if request.method == "GET" and not member.last_used and "HX-Request" not in request.headers:
+                    remember(member)
+                return view(request, member, *args, **kwargs)
+
+        entered.deed, entered.only = deed, only  # type: ignore[attr-defined]
+        return entered
+
+    return decorate
+
+
+def enter(request: Any, deed: May, *, only: str | None = None) -> Member:
+    """The member at this request's address, or the 404 that strangers and unknown places share."""
+    member: Member | None = request.member
+    if member is None or (only and member.kind != only):
+        raise NotHere
+    if member.is_personal and not member.may(deed):
+        raise NotHere
+    member.require(deed)
+    return member
+
+
+def person(view: View) -> View:
+    """For a page of somebody signed in, outside every context: `view(request, …)`."""
+
+    @wraps(view)
+    def entered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        return view(request, *args, **kwargs)
+
+    entered.person = True  # type: ignore[attr-defined]
+    return entered
+
+
+def public(view: View) -> View:
+    """For a page that anybody may open; says so for the test that walks every address."""
+    view.public = True  # type: ignore[attr-defined]
+    return view
+
+
+def remember(member: Member) -> None:
+    """This is now the context last used: bare addresses lead here."""
+    Membership.objects.filter(user_id=member.user_id).update(last_used_at=timezone.now())
+
+
+def _moved(request: HttpRequest, former: str) -> HttpResponse:
+    target = request.get_full_path().replace(f"/o/{former}", f"/o/{request.moved_to}", 1)  # type: ignore[attr-defined]
+    return HttpResponse(status=308, headers={"Location": target})
+
+
+def context(request: Any) -> dict[str, object]:
+    """For every template: who looks, and where."""
+    return {"member": getattr(request, "member", None), "viewer": getattr(request, "user", None)}

@@ -1,0 +1,63 @@
+"""The actor: somebody with a place in a workspace, found at the door, passed on as `by=`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from .models import PERSONAL
+from .permissions import PERSONAL as IN_PERSONAL
+from .permissions import ROLES, May, Role, RoleForbids
+
+SYSTEM: Final = "system"  # the actor of jobs that nobody asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Who acts, and where. `user_id` is None for an organization's key, `key_id` None without a key."""
+
+    workspace_id: UUID
+    kind: str
+    slug: str | None
+    name: str
+    role: Role
+    user_id: UUID | None
+    user_email: str = ""
+    user_name: str = ""
+    key_id: UUID | None = None
+    avatar: str = ""
+    last_used: bool = True
+
+    def may(self, deed: May) -> bool:
+        return deed in (IN_PERSONAL if self.is_personal else ROLES[self.role])
+
+    def require(self, deed: May) -> None:
+        if not self.may(deed):
+            raise RoleForbids
+
+    def may_delete(self, created_by_id: UUID | None) -> bool:
+        """Owner and admins delete everything, members what they created."""
+        return self.may(May.DELETE_ANY) or (self.user_id is not None and created_by_id == self.user_id)
+
+    @property
+    def is_personal(self) -> bool:
+        return self.kind == PERSONAL
+
+    @property
+    def prefix(self) -> str:
+        """The first part of every address in this context."""
+        return "/me" if self.is_personal else f"/o/{self.slug}"
+
+    def url(self, path: str = "") -> str:
+        return f"{self.prefix}/{path.lstrip('/')}"
+
+    @property
+    def as_actor(self) -> dict[str, str]:
+        """How the audit log names this actor."""
+        if self.key_id:
+            return {"key": str(self.key_id), "user": str(self.user_id or "")}
+        return {"user": str(self.user_id), "name": self.user_name, "email": self.user_email}
+
+
+By = Member | str

@@ -1,0 +1,162 @@
+"""Workspaces (personal accounts and organizations), the people in them, what they may do, what they did."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.functions import TransactionNow
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from staffroom.accounts.models import User
+from staffroom.core.ids import new_id
+from staffroom.core.tables import ScopedManager
+
+PERSONAL, ORGANIZATION = "personal", "organization"
+
+
+class Workspace(models.Model):
+    """The isolation key. Exactly one owner is a column, so none or two cannot be written."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    kind = models.CharField(max_length=12, choices=[(PERSONAL, PERSONAL), (ORGANIZATION, ORGANIZATION)])
+    slug = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001 - null: a personal account has none
+    name = models.CharField(max_length=80)
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
+    avatar = models.CharField(max_length=200, blank=True)
+    founding_key = models.UUIDField(null=True)  # the form's own id: a repeated submit founds nothing new
+    created_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True)  # deletion was asked for: gone for everyone but its owner
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind=PERSONAL, slug__isnull=True) | Q(kind=ORGANIZATION, slug__isnull=False),
+                name="an_organization_has_a_slug",
+            ),
+            models.UniqueConstraint(
+                fields=["owner"], condition=Q(kind=PERSONAL), name="one_personal_account_each"
+            ),
+            models.UniqueConstraint(fields=["owner", "founding_key"], name="one_founding_for_a_form"),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug or "personal"
+
+
+class Tenant(models.Model):
+    """Everything that belongs to one workspace. Its table stands behind the wall of `core.wall`."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ScopedManager()
+
+    class Meta:
+        abstract = True
+
+
+class Membership(Tenant):
+    """A person's place in a workspace. Leaving and removal change the status; only `active` opens a door."""
+
+    ADMIN, MEMBER = "admin", "member"
+    ACTIVE, LEFT, REMOVED = "active", "left", "removed"
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
+    role = models.CharField(max_length=8, choices=[(ADMIN, ADMIN), (MEMBER, MEMBER)])
+    status = models.CharField(
+        max_length=8, default=ACTIVE, choices=[(ACTIVE, ACTIVE), (LEFT, LEFT), (REMOVED, REMOVED)]
+    )
+    joined_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "user"], name="one_membership_each")]
+        indexes = [models.Index(fields=["user", "last_used_at"], name="memberships_of_user")]
+
+
+class Invitation(Tenant):
+    """The token is stored as its SHA-256 only; one pending invitation for an address."""
+
+    PENDING, ACCEPTED, DECLINED, REVOKED = "pending", "accepted", "declined", "revoked"
+
+    email = models.EmailField(max_length=254)  # as it was typed, for the mail and the page
+    email_norm = models.CharField(max_length=254)
+    role = models.CharField(max_length=8, choices=Membership._meta.get_field("role").choices)
+    token_hash = models.BinaryField(max_length=32, unique=True)
+    expires_at = models.DateTimeField()
+    invited_by = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    state = models.CharField(max_length=8, default=PENDING)
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "email_norm"],
+                condition=Q(state="pending"),
+                name="one_pending_invitation",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "created_at"], name="invitations_by_time"),
+            models.Index(fields=["email_norm"], condition=Q(state="pending"), name="invitations_of_address"),
+        ]
+
+
+class Slug(models.Model):
+    """Every slug, live and former, in one unique column: whose it is, is decided by one insert.
+
+    A former slug (`held_until` set) leads to its organization and cannot be taken by another until then.
+    """
+
+    slug = models.CharField(primary_key=True, max_length=40)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    held_until = models.DateTimeField(null=True)
+
+    objects = ScopedManager()
+
+
+class AuditEntry(Tenant):
+    """One row for each change, in the same transaction; each carries the hash of the one before it."""
+
+    number = models.BigIntegerField()
+    at = models.DateTimeField(db_default=TransactionNow())
+    actor = models.JSONField()
+    action = models.CharField(max_length=60)
+    target = models.JSONField(default=dict)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    ip = models.GenericIPAddressField(null=True)
+    hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "number"], name="audit_without_gaps")]
+
+
+class ApiKey(Tenant):
+    """A personal key (`user` set) lies in its user's personal account and acts as that user everywhere.
+
+    An organization's key has a role of its own and outlives the person who made it. Only the SHA-256 of what
+    was shown once is stored.
+    """
+
+    hash = models.BinaryField(max_length=32, unique=True)
+    prefix = models.CharField(max_length=16)
+    name = models.CharField(max_length=80, blank=True)
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="+", db_index=False)
+    role = models.CharField(max_length=8, blank=True)
+    made_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, role="") | Q(user__isnull=True, role__in=["admin", "member"]),
+                name="a_key_is_of_a_person_or_an_organization",
+            )
+        ]
+        indexes = [models.Index(fields=["workspace", "created_at"], name="keys_of_workspace")]

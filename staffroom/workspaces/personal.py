@@ -1,0 +1,26 @@
+"""The personal account: one for each user, there from the first moment."""
+
+from __future__ import annotations
+
+from staffroom.accounts.models import User
+from staffroom.core.names import called
+from staffroom.core.scope import workspace_scope
+from staffroom.core.sentences import part
+
+from .models import PERSONAL, Membership, Workspace
+
+
+@part
+def open_for(user: User) -> Workspace:
+    return plant(Workspace(kind=PERSONAL, name=user.shown_name[:80], owner=user))
+
+
+@part
+def plant(workspace: Workspace) -> Workspace:
+    """Write a new workspace with its owner's membership and whatever it must have from the start."""
+    with workspace_scope(workspace.id):
+        workspace.save(force_insert=True)
+        Membership.objects.create(user_id=workspace.owner_id, role=Membership.ADMIN)
+        for ring in called("WORKSPACE_BORN"):
+            ring(workspace.id)
+    return workspace
