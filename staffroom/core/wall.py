@@ -17,7 +17,7 @@ END $$;
 """
 
 
-def Wall(table: str, column: str = "workspace_id") -> migrations.RunSQL:  # noqa: N802 - reads as an operation
+def Wall(table: str, column: str = "workspace_id") -> migrations.RunSQL:
     """Row-level security, forced also on the table's owner where that role does not bypass it."""
     return migrations.RunSQL(
         f"""
@@ -30,7 +30,7 @@ def Wall(table: str, column: str = "workspace_id") -> migrations.RunSQL:  # noqa
     )
 
 
-def SameWorkspace(  # noqa: N802
+def SameWorkspace(
     table: str, column: str, target: str, on_delete: str = "CASCADE", deferred: bool = False
 ) -> migrations.RunSQL:
     """A foreign key that also compares the workspace: foreign-key checks ignore row security.
@@ -48,7 +48,7 @@ def SameWorkspace(  # noqa: N802
     )
 
 
-def Definer(signature: str, returns: str, body: str, language: str = "sql") -> migrations.RunSQL:  # noqa: N802
+def Definer(signature: str, returns: str, body: str, language: str = "sql") -> migrations.RunSQL:
     """A function that runs with the owner's rights, for the few reads that no policy can serve.
 
     It must itself start from what it may show: a session key, a token's hash, a workspace given by hand.

@@ -3,9 +3,10 @@
 import django.contrib.postgres.functions
 import django.db.models.deletion
 import django.utils.timezone
-import staffroom.core.ids
 from django.conf import settings
 from django.db import migrations, models
+
+import staffroom.core.ids
 
 
 class Migration(migrations.Migration):
