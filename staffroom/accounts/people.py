@@ -31,8 +31,9 @@ def born(user: User) -> None:
 
 def verified_address(user: User) -> str | None:
     """The address that the person has proved to hold, if any."""
-    return (
+    address: str | None = (
         EmailAddress.objects.filter(user=user, verified=True, email__iexact=user.email)
         .values_list("email", flat=True)
         .first()
     )
+    return address

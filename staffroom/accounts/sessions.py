@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
@@ -16,11 +16,12 @@ class SessionStore(DatabaseStore):
         return Session
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        session = super().create_model_instance(data)
+        session = cast(Session, super().create_model_instance(data))
         session.user_id = data.get(SESSION_KEY)
         return session
 
     def preload(self, encoded: str) -> dict[str, Any]:
         """Take what the door's statement has already read, instead of asking again."""
-        self._session_cache = self.decode(encoded)
-        return self._session_cache
+        data: dict[str, Any] = self.decode(encoded)
+        self._session_cache = data
+        return data

@@ -8,9 +8,10 @@ on the loop. By then the thread has given its database connection back, so a tho
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
@@ -80,7 +81,7 @@ class Server(BaseHandler):
         except ClientGone:
             return
         except BodyTooLarge:
-            request = ASGIRequest(scope, tempfile.TemporaryFile())
+            request = ASGIRequest(scope, io.BytesIO())
             await _send_whole(send, answer(request, TooLarge()))
             return
         loop = asyncio.get_running_loop()
@@ -123,7 +124,7 @@ async def _read_body(receive: Receive) -> IO[bytes]:
         body.write(part)
         more = message.get("more_body", False)
     body.seek(0)
-    return body  # type: ignore[return-value]
+    return body
 
 
 async def _start(send: Send, response: HttpResponseBase) -> None:
@@ -157,8 +158,8 @@ async def _send_stream(send: Send, receive: Receive, response: StreamingHttpResp
 
 async def _send_parts(send: Send, response: StreamingHttpResponse) -> None:
     parts = response.streaming_content
-    if response.is_async:
-        async for part in parts:  # type: ignore[union-attr]
+    if isinstance(parts, AsyncIterator):
+        async for part in parts:
             await send({"type": "http.response.body", "body": part, "more_body": True})
     else:
         for part in parts:

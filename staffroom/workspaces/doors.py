@@ -69,7 +69,7 @@ class DoorMiddleware(SessionMiddleware):
         elif request.session.session_key:
             _enter_by_session(request, address)
 
-    def process_response(self, request: Any, response: HttpResponseBase) -> HttpResponseBase:
+    def process_response(self, request: Any, response: HttpResponse) -> HttpResponse:
         if request.api_key:
             return response  # a key neither reads nor writes a browser's session
         return super().process_response(request, response)
@@ -149,7 +149,7 @@ def _user(row: Mapping[str, Any]) -> User:
     return user
 
 
-def _row(sql: str, values: list[object]) -> dict[str, Any] | None:
+def _row(sql: str, values: list[Any]) -> dict[str, Any] | None:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         row = cursor.fetchone()
@@ -216,7 +216,8 @@ def public(view: View) -> View:
 
 def remember(member: Member) -> None:
     """This is now the context last used: bare addresses lead here."""
-    Membership.objects.filter(user_id=member.user_id).update(last_used_at=timezone.now())
+    if member.user_id:
+        Membership.objects.filter(user_id=member.user_id).update(last_used_at=timezone.now())
 
 
 def _moved(request: HttpRequest, former: str) -> HttpResponse:

@@ -34,7 +34,10 @@ def contexts(user_id: UUID) -> list[Context]:
         cursor.execute(
             "SELECT id, kind, slug, name, avatar, role, last_used_at FROM contexts_of(%s)", [user_id]
         )
-        return [Context(*row[:5], Role(row[5]), row[6]) for row in cursor.fetchall()]
+        return [
+            Context(id_, kind, slug, name, avatar, Role(role), last_used_at)
+            for id_, kind, slug, name, avatar, role, last_used_at in cursor.fetchall()
+        ]
 
 
 def last_used(user_id: UUID) -> Context:
