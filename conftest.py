@@ -74,7 +74,7 @@ def _copy(name: str) -> dict[str, str]:
 def _environment(urls: Any, name: str) -> dict[str, str]:
     assert _home is not None
     home = Path(_home.name) / f"home-{name}"
-    home.mkdir(exist_ok=True)
+    (home / "static").mkdir(parents=True, exist_ok=True)
     return {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "STAFFROOM_ENV": "test",
