@@ -5,12 +5,14 @@ from django.urls import include, path, re_path
 from staffroom.workspaces import views as workspace_pages
 
 handler404 = "staffroom.core.answers.not_found"
+handler429 = "staffroom.core.answers.too_often"
 handler500 = "staffroom.core.answers.broken"
 
 context_pages: list = []
 
 urlpatterns = [
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("staffroom.accounts.urls")),
+    path("dev/", include("staffroom.core.urls")),
     path("me/", include((context_pages, "me"))),
     path("o/<slug:slug>/", include((context_pages, "o"))),
     re_path(

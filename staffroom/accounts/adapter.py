@@ -8,6 +8,8 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.db import transaction
 from django.http import HttpRequest
 
+from staffroom.core import mail
+
 from .emails import normalised
 from .models import User
 from .people import born
@@ -24,3 +26,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
             user.save()
             born(user)
         return user
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        reader = context.get("user")
+        mail.send(template_prefix, email, context, language=getattr(reader, "language", ""))

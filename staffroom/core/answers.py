@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from django.template.loader import select_template
 from django.utils.translation import gettext as _
 
-from .errors import Forbidden, NotHere, StaffroomError
+from .errors import Forbidden, NotHere, StaffroomError, TooMany
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,10 @@ class TooLarge(StaffroomError):
 
 class NotReadable(StaffroomError):
     code, status, title = "malformed", 400, "The request cannot be read"
+
+
+class FormExpired(Forbidden):
+    title = "This form has expired"
 
 
 class ErrorMiddleware:
@@ -130,9 +134,14 @@ def broken(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return answer(
         request,
-        Forbidden(
+        FormExpired(
             _(
                 "This form had been open for too long, or cookies are switched off. Reload the page and send it again."
             )
         ),
     )
+
+
+def too_often(request: HttpRequest) -> HttpResponse:
+    """allauth's limits on sign-in, sign-up and the like; their windows are one to five minutes."""
+    return answer(request, TooMany(retry_after=60))

@@ -1,3 +1,115 @@
+"""The tags of the design system. They are built in: a template needs no {% load %} for them."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+from zlib import crc32
+
 from django import template
+from django.forms import BoundField, CheckboxInput, FileInput, PasswordInput, Select, Textarea
+from django.templatetags.static import static
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 register = template.Library()
+TONES = 8
+
+
+@register.simple_tag
+def icon(name: str, classes: str = "") -> SafeString:
+    """{% icon "plus" %}: decoration beside a word. The names are in ui/icons.txt."""
+    return format_html(
+        '<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>',
+        classes,
+        static("vendor/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def here(context: Any, path: str = "") -> str:
+    """{% here "chats" %}: that page in the context of this page (/me/chats, /o/acme/chats)."""
+    member = context.get("member")
+    return str(member.url(path)) if member else f"/me/{path}"
+
+
+@register.inclusion_tag("components/menu_entry.html", takes_context=True)
+def menu_entry(context: Any, path: str, sign: str, label: str) -> dict[str, object]:
+    url = here(context, path)
+    at = context["request"].path if "request" in context else ""
+    return {"url": url, "sign": sign, "label": label, "current": at == url or at.startswith(f"{url}/")}
+
+
+@register.inclusion_tag("components/avatar.html")
+def avatar(name: str, image: str = "", classes: str = "") -> dict[str, object]:
+    """{% avatar user.name user.avatar_url "l square" %}: a picture, or initials on a tone that follows the name."""
+    return {"initials": initials(name), "tone": tone(name), "image": image, "classes": classes}
+
+
+@register.filter
+def initials(name: object) -> str:
+    words = ["".join(filter(str.isalnum, word)) for word in str(name).split()]
+    words = [word for word in words if word]
+    if not words:
+        return "?"
+    letters = words[0][:1] + (words[-1][:1] if len(words) > 1 else words[0][1:2])
+    return unicodedata.normalize("NFC", letters).upper()
+
+
+@register.filter
+def tone(name: object) -> int:
+    """The same name has the same tone everywhere and after every restart."""
+    return crc32(str(name).strip().casefold().encode()) % TONES
+
+
+@register.filter
+def number(value: object) -> str:
+    """20000 → 20,000 (as the language writes it)."""
+    return number_format(value, use_l10n=True, force_grouping=True)
+
+
+@register.inclusion_tag("components/field.html")
+def field(
+    bound: BoundField, *, label: str = "", help: str = "", prefix: str = "", **attrs: Any
+) -> dict[str, object]:
+    """{% field form.email placeholder="you@example.org" data_unsaved="" %}: underscores become hyphens."""
+    attrs = {name.replace("_", "-"): value for name, value in attrs.items()}
+    return {
+        "field": bound,
+        "label": label or bound.label,
+        "help": help or bound.help_text,
+        "prefix": prefix,
+        "kind": _kind(bound),
+        "widget": _widget(bound, attrs, bool(help or bound.help_text)),
+        "error_id": f"{bound.auto_id}_error",
+        "help_id": f"{bound.auto_id}_helptext",
+    }
+
+
+def _kind(bound: BoundField) -> str:
+    widget = bound.field.widget
+    if isinstance(widget, CheckboxInput):
+        return "check"
+    return "password" if isinstance(widget, PasswordInput) else "line"
+
+
+def _widget(bound: BoundField, attrs: dict[str, Any], helped: bool) -> SafeString:
+    widget = bound.field.widget
+    described = [f"{bound.auto_id}_error"] if bound.errors else []
+    described += [f"{bound.auto_id}_helptext"] if helped else []
+    attrs["aria-describedby"] = " ".join(described) or False
+    attrs["aria-invalid"] = "true" if bound.errors else False
+    if isinstance(widget, CheckboxInput):
+        attrs["class"] = "form-check-input"
+    elif isinstance(widget, Select):
+        attrs["class"] = "form-select"
+    else:
+        attrs["class"] = "form-control"
+    if isinstance(widget, Textarea):
+        attrs.setdefault("data-autosize", True)
+        attrs.setdefault("rows", 3)
+    if isinstance(widget, FileInput):
+        attrs["aria-required"] = "true" if bound.field.required else False
+    return bound.as_widget(attrs=attrs)
