@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 
 def _word(chars: Callable[[str], str]) -> str:
