@@ -37,10 +37,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-VOCABULARY = (
+PROSE = (
     "the shop opens at nine and every order leaves before noon so that parcels reach customers on the next "
     "working day unless the carrier says otherwise and then we write to them with a new date and an apology"
-).split()
+)
+VOCABULARY = PROSE.split()
 
 
 def token(number: int) -> str:

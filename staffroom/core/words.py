@@ -86,6 +86,10 @@ class Counter:
     def words(self) -> int:
         return self._settled + count(self._tail)
 
+    def cut(self, piece: str, words: int) -> str:
+        """The longest beginning of the piece that can still be fed without exceeding that many words."""
+        return cut(self._tail + piece, words - self._settled)[len(self._tail) :]
+
 
 def _last_sure_boundary(text: str, start: int) -> int:
     """Where a word ends whatever comes next: before the last blank, line end or ideograph from start on."""
