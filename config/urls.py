@@ -10,6 +10,7 @@ handler500 = "staffroom.core.answers.broken"
 context_pages: list = []
 
 urlpatterns = [
+    path("api/v1/", include("staffroom.api.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("me/", include((context_pages, "me"))),
     path("o/<slug:slug>/", include((context_pages, "o"))),
