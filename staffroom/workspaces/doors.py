@@ -32,6 +32,7 @@ from .members import Member
 from .models import Membership
 from .permissions import May, Role
 
+ALIVE = "/healthz"  # says that the process answers, whatever the database does
 _ADDRESS = re.compile(r"^(?:/api/v1)?/(?:(me)|o/([^/]+))(?:/|$)")
 
 
@@ -63,6 +64,8 @@ class DoorMiddleware(SessionMiddleware):
         request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         request.user, request.member = AnonymousUser(), None
         request.api_key = request.moved_to = None
+        if request.path_info == ALIVE:
+            return
         address = Address.of(request.path_info)
         if token := _bearer(request):
             _enter_by_key(request, token, address)
