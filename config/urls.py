@@ -2,6 +2,7 @@
 
 from django.urls import include, path, re_path
 
+from staffroom.api import health
 from staffroom.workspaces import views as workspace_pages
 
 handler404 = "staffroom.core.answers.not_found"
@@ -11,6 +12,10 @@ handler500 = "staffroom.core.answers.broken"
 context_pages: list = []
 
 urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("api/v1/", include("staffroom.api.urls")),
     path("accounts/", include("staffroom.accounts.urls")),
     path("dev/", include("staffroom.core.urls")),
     path("me/", include((context_pages, "me"))),

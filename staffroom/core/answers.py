@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import DatabaseError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.template.loader import select_template
 from django.utils.translation import gettext as _
@@ -48,6 +48,14 @@ class FormExpired(Forbidden):
     title = "This form has expired"
 
 
+class MethodNotAllowed(StaffroomError):
+    code, status, title = "method_not_allowed", 405, "This address does not do that"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(_("This address answers to %(allowed)s only.") % {"allowed": allowed})
+        self.headers = {"Allow": allowed}
+
+
 class ErrorMiddleware:
     """The innermost middleware: what a view raises is answered here, the same way everywhere."""
 
@@ -55,7 +63,10 @@ class ErrorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed):
+            return answer(request, MethodNotAllowed(response["Allow"]))
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse:
         return answer(request, named(exception))
@@ -94,6 +105,8 @@ def answer(request: HttpRequest, error: StaffroomError) -> HttpResponse:
     response = problem(error) if wants_problem(request) else page(request, error)
     if retry_after := getattr(error, "retry_after", None):
         response["Retry-After"] = str(retry_after)
+    for name, value in getattr(error, "headers", {}).items():
+        response[name] = value
     return response
 
 

@@ -32,6 +32,7 @@ from .members import Member
 from .models import Membership
 from .permissions import May, Role
 
+ALIVE = "/healthz"  # says that the process answers, whatever the database does
 _ADDRESS = re.compile(r"^(?:/api/v1)?/(?:(me)|o/([^/]+))(?:/|$)")
 
 
@@ -63,6 +64,8 @@ class DoorMiddleware(SessionMiddleware):
         request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         request.user, request.member = AnonymousUser(), None
         request.api_key = request.moved_to = None
+        if request.path_info == ALIVE:
+            return
         address = Address.of(request.path_info)
         if token := _bearer(request):
             _enter_by_key(request, token, address)
@@ -169,7 +172,7 @@ def door(deed: May, *, only: str | None = None) -> Callable[[View], View]:
         @wraps(view)
         def entered(request: Any, *args: Any, slug: str | None = None, **kwargs: Any) -> HttpResponseBase:
             if request.moved_to:
-                return _moved(request, slug or "")
+                return moved(request)
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             member = enter(request, deed, only=only)
@@ -220,8 +223,10 @@ def remember(member: Member) -> None:
         Membership.objects.filter(user_id=member.user_id).update(last_used_at=timezone.now())
 
 
-def _moved(request: HttpRequest, former: str) -> HttpResponse:
-    target = request.get_full_path().replace(f"/o/{former}", f"/o/{request.moved_to}", 1)  # type: ignore[attr-defined]
+def moved(request: Any) -> HttpResponse:
+    """A former slug leads to the same place under the new one, with the same method and body."""
+    former = Address.of(request.path_info).slug
+    target = request.get_full_path().replace(f"/o/{former}", f"/o/{request.moved_to}", 1)
     return HttpResponse(status=308, headers={"Location": target})
 
 
