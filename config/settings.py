@@ -248,7 +248,8 @@ if EMAIL_URL:
     EMAIL_TIMEOUT = 10
 else:
     EMAIL_BACKEND = "staffroom.core.mail.FolderBackend"
-PROCRASTINATE_IMPORT_PATHS = ["staffroom.core.mail"]
+PROCRASTINATE_IMPORT_PATHS = ["staffroom.core.mail", "staffroom.billing.jobs"]
+PROCRASTINATE_ON_APP_READY = "config.schedule.recurring"
 
 # --- models of language -----------------------------------------------------------------------------
 OPENAI_API_KEY = os.environ.get("OPENAI_API_KEY", "")

@@ -1,0 +1,10 @@
+"""When recurring jobs ring, on one screen. Each may run twice, late or not at all for a day."""
+
+from procrastinate import App
+
+from staffroom.billing import jobs as billing
+
+
+def recurring(app: App) -> None:
+    app.periodic(cron="*/5 * * * *")(billing.sweep)
+    app.periodic(cron="20 3 * * *")(billing.check)

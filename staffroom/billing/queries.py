@@ -1,0 +1,50 @@
+"""What is left, what it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from staffroom.core.scope import current_workspace_id
+from staffroom.workspaces.permissions import Role
+from staffroom.workspaces.queries import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    source: str
+    words: int
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """`words_left` can be spent; together with `reserved` it is the sum of the parts. `debt` waits for a top-up."""
+
+    plan: str | None
+    words_left: int
+    reserved: int
+    debt: int
+    parts: list[Part]
+
+
+def balance() -> Balance:
+    """Of the open workspace, parts in the order of spending."""
+    current_workspace_id()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM ledger_balance()")
+        plan, words_left, reserved, debt, sources, words, expiries = cursor.fetchone()
+    return Balance(plan, words_left, reserved, debt, list(map(Part, sources, words, expiries)))
+
+
+def contexts(user_id: UUID) -> list[tuple[Context, int]]:
+    """The switcher's list with the words left in each, in one statement. Outside every scope."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM contexts_with_words(%s)", [user_id])
+        return [
+            (Context(id_, kind, slug, name, avatar, Role(role), last_used_at), words_left)
+            for id_, kind, slug, name, avatar, role, last_used_at, words_left in cursor.fetchall()
+        ]
