@@ -105,7 +105,9 @@ def open_log(path: Path, limit: int, user: tuple[int, int] | None) -> Log:
         path.replace(path.with_suffix(".log.1"))
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     users.give(path, user)
-    return os.fdopen(descriptor, "ab")
+    log = os.fdopen(descriptor, "ab")
+    log.seek(0, os.SEEK_END)
+    return log
 
 
 def size(path: Path) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 
 PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
@@ -32,7 +33,8 @@ class _Capabilities(ctypes.Structure):
     ]
 
 
-def main(parent: str, signal: str, user: str, *command: str) -> None:
+def main(parent: str, dies_by: str, user: str, *command: str) -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     linux = sys.platform == "linux"
     libc = ctypes.CDLL(None, use_errno=True)
     if user != "-":
@@ -40,7 +42,7 @@ def main(parent: str, signal: str, user: str, *command: str) -> None:
         _become(libc if linux else None, int(uid), int(gid), command)
     if linux:
         # After the change of user: the kernel forgets the wish when credentials change.
-        libc.prctl(PR_SET_PDEATHSIG, int(signal), 0, 0, 0)
+        libc.prctl(PR_SET_PDEATHSIG, int(dies_by), 0, 0, 0)
         if os.getppid() != int(parent):
             sys.exit(ORPHANED)
     os.execv(command[0], command)

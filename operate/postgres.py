@@ -10,44 +10,54 @@ folder/server.log      what PostgreSQL says
 
 from __future__ import annotations
 
-import fcntl
-import os
 import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from operate import configuration, processes, remains, roles, sql, users
-from operate.binaries import MAJOR, program
+from operate import configuration, processes, remains, roles, sql
+from operate.binaries import program
+from operate.folder import RUN, Folder
 from operate.leash import UNREACHABLE
-from operate.refusals import DATABASE, TAKEN, Refusal, plain_words
+from operate.refusals import DATABASE, Refusal, plain_words
 from operate.roles import Urls
 
 __all__ = ["Cluster", "Urls"]
 
-FORMAT = 1
-PATIENCE = 60.0  # seconds; the recovery after a crash replays at most a gigabyte of log
-SOCKET_LIMIT = 90  # bytes of the folder's path; the kernel takes 107 with the socket's own name
-LOG_LIMIT = 5_000_000
+PATIENCE = 60.0  # seconds; at most a gigabyte of log is replayed
+FAST_SHUTDOWN = 8.0  # seconds, for what is dirty to reach the disk
+
+Endings = list[tuple[signal.Signals, float]]
 
 
 class Cluster:
     """Start, stop, and the databases inside. `durable=False` is for tests: quick, and lost with the power.
 
     `secret` is what the passwords of the roles are made from; without one the folder keeps its own.
+    `patience` is in seconds: what the recovery after a crash may take. `purpose` is told to whoever wants
+    the folder meanwhile; a `run` waits for the end of a command, and gives up at once on another `run`.
     """
 
-    def __init__(self, folder: Path, durable: bool = True, secret: str | None = None) -> None:
-        self.folder = Path(folder).resolve()
+    def __init__(
+        self,
+        folder: Path,
+        durable: bool = True,
+        secret: str | None = None,
+        *,
+        patience: float = PATIENCE,
+        purpose: str = RUN,
+    ) -> None:
+        self.folder = Folder(folder)
         self.durable = durable
+        self.patience = patience
+        self.purpose = purpose
         self.process: subprocess.Popen[bytes] | None = None
         self._secret = secret
-        self._lock: int | None = None
-        self._user: tuple[int, int] | None = None
+        self._log_start = 0
 
     def __enter__(self) -> Cluster:
         self.start()
@@ -60,14 +70,17 @@ class Cluster:
 
     # --- life --------------------------------------------------------------------------------------
 
+    def claim(self) -> None:
+        """Makes the folder ours, or raises Refusal: TAKEN when somebody else runs it."""
+        with plain_words(self.folder.path):
+            self.folder.claim(self.purpose)
+
     def start(self) -> None:
-        """Returns when the server answers. Raises Refusal, TAKEN when somebody else runs this folder."""
+        """Returns when the server answers."""
+        self.claim()
         try:
-            with plain_words(self.folder):
-                self._user = users.for_folder(self.folder)
-                self._make_folder(self.folder)
-                self._take_lock()
-                self._check_format()
+            with plain_words(self.folder.path):
+                self.folder.check_format()
                 self._initialize()
                 self.launch()
                 self._provide_roles()
@@ -77,35 +90,27 @@ class Cluster:
 
     def launch(self) -> None:
         """Starts the server in a folder that we hold: the first time, and again after it was killed."""
-        remains.clear(self.data)
-        self._prepare_socket()
-        self._write("postgresql.conf", configuration.settings(self.data, self.socket, self.durable))
-        self._write("pg_hba.conf", configuration.ACCESS)
-        with self._open_log() as log:
-            self.process = processes.spawn(
-                [
-                    program("postgres"),
-                    "-D",
-                    str(self.data),
-                    "-c",
-                    f"config_file={self.folder / 'postgresql.conf'}",
-                ],
-                dies_by=signal.SIGINT,  # a fast shutdown: nothing lost, nothing to recover
-                user=self._user,
-                output=log,
-                env=configuration.ENVIRONMENT,
+        with plain_words(self.folder.path):
+            remains.clear(self.folder.data)
+            self.folder.prepare_socket()
+            settings = configuration.settings(self.folder.data, self.folder.socket, self.durable)
+            self.folder.write("postgresql.conf", settings)
+            self.folder.write("pg_hba.conf", configuration.ACCESS)
+            self._await_answer(
+                self._spawn("postgres", "-c", f"config_file={self.folder.path / 'postgresql.conf'}")
             )
-        self._await_answer(self.process)
 
     def stop(self, patience: float = 3.0) -> None:
         """Waits `patience` seconds for clients to leave, then disconnects them."""
-        if self.process and self.process.poll() is None:
-            self._end(self.process, patience if self.durable else 0)
+        if self.process:
+            _end(self.process, self._endings(patience))
         self.process = None
-        self._remove_socket()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self.folder.release()
+
+    def _endings(self, patience: float) -> Endings:
+        """Smart, then fast, then immediate."""
+        smart = [(signal.SIGTERM, patience)] if patience and self.durable else []
+        return [*smart, (signal.SIGINT, FAST_SHUTDOWN), (signal.SIGQUIT, 5.0)]
 
     @property
     def alive(self) -> bool:
@@ -120,152 +125,84 @@ class Cluster:
         return self.urls(name)
 
     def drop(self, name: str) -> None:
-        sql.run(self.url(roles.SUPERUSER), f"DROP DATABASE IF EXISTS {sql.name(name)} WITH (FORCE)")
+        self._ask(f"DROP DATABASE IF EXISTS {sql.name(name)} WITH (FORCE)")
 
     def urls(self, name: str) -> Urls:
-        return Urls(
-            *(self.url(role, name) for role in (roles.APP, roles.PLATFORM, roles.OWNER, roles.SUPERUSER))
-        )
+        every = (roles.APP, roles.PLATFORM, roles.OWNER, roles.SUPERUSER)
+        return Urls(*(self.url(role, name) for role in every))
 
     def url(self, role: str, database: str = "postgres") -> str:
-        word = self.superuser_key if role == roles.SUPERUSER else roles.password(self.secret, role)
-        return roles.url(role, word, str(self.socket), database)
+        word = self._superuser_key if role == roles.SUPERUSER else roles.password(self._role_secret, role)
+        return roles.url(role, word, str(self.folder.socket), database)
+
+    def _ask(self, *statements: str, database: str = "postgres") -> list[list[str]]:
+        return sql.run(self.url(roles.SUPERUSER, database), statements)
 
     def _has(self, name: str) -> bool:
-        found = f"SELECT 1 FROM pg_database WHERE datname = {sql.literal(name)}"  # noqa: S608
-        return bool(sql.run(self.url(roles.SUPERUSER), found))
+        return bool(self._ask(f"SELECT 1 FROM pg_database WHERE datname = {sql.literal(name)}"))  # noqa: S608
 
     def _create(self, name: str, template: str | None) -> None:
+        """Under another name until it is complete, so that one which is there is also whole."""
+        unborn = f"unborn_{name}"
+        self.drop(unborn)
         source = sql.name(template) if template else "template0"
-        create = f"CREATE DATABASE {sql.name(name)} OWNER {roles.OWNER} TEMPLATE {source}"
-        rights = roles.database_statements(name)
-        if template:  # a copy keeps the rights inside, not those on the database itself
-            sql.run(self.url(roles.SUPERUSER), [create, *rights[:2]])
-            return
-        sql.run(self.url(roles.SUPERUSER), create)
-        sql.run(self.url(roles.SUPERUSER, name), ["CREATE EXTENSION IF NOT EXISTS vector", *rights])
-
-    # --- what lies in the folder -------------------------------------------------------------------
+        self._ask(f"CREATE DATABASE {sql.name(unborn)} OWNER {roles.OWNER} TEMPLATE {source}")
+        rights = roles.database_statements(unborn)
+        if template:  # a copy brings the rights inside along, not those on the database itself
+            self._ask(*rights[:2])
+        else:
+            self._ask("CREATE EXTENSION IF NOT EXISTS vector", *rights, database=unborn)
+        self._ask(f"ALTER DATABASE {sql.name(unborn)} RENAME TO {sql.name(name)}")
 
     @property
-    def data(self) -> Path:
-        return self.folder / "data"
+    def _superuser_key(self) -> str:
+        return (self.folder.path / "superuser.key").read_text()
 
     @property
-    def socket(self) -> Path:
-        """Beside the data, or where its note says when the path is too long for a socket."""
-        inside = self.folder / "socket"
-        if inside.is_symlink():
-            return Path(os.readlink(inside))
-        return inside
-
-    @property
-    def superuser_key(self) -> str:
-        return (self.folder / "superuser.key").read_text()
-
-    @property
-    def secret(self) -> str:
-        return self._secret or self.superuser_key
-
-    def _make_folder(self, path: Path) -> None:
-        if not path.exists():
-            path.mkdir(parents=True, mode=0o700)
-            users.give(path, self._user)
-
-    def _write(self, name: str, text: str) -> None:
-        """For the database's user alone. Never through a link that this user could have laid for root."""
-        path = self.folder / name
-        descriptor = os.open(
-            path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        users.give(path, self._user)
-
-    def _take_lock(self) -> None:
-        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            raise Refusal(
-                f"Another Staffroom is already running on the data folder {self.folder.parent}.", TAKEN
-            ) from None
-        self._lock = lock
-        users.give(self.folder / "lock", self._user)
-
-    def _check_format(self) -> None:
-        note = self.folder / "format"
-        if note.exists() and int(note.read_text()) > FORMAT:
-            raise Refusal(
-                f"The data folder {self.folder.parent} was made by a newer Staffroom; "
-                "start that version, or point STAFFROOM_HOME to another folder.",
-                DATABASE,
-            )
-        version = self.data / "PG_VERSION"
-        made_by = int(version.read_text()) if version.exists() else MAJOR
-        if made_by != MAJOR:
-            kind = "a newer" if made_by > MAJOR else "an older"
-            raise Refusal(
-                f"The data folder {self.folder.parent} was made by {kind} PostgreSQL ({made_by}; this is {MAJOR}): "
-                "start the Staffroom that made it, or move the data with pg_dump as docs/operating.md says.",
-                DATABASE,
-            )
-
-    def _initialize(self) -> None:
-        """Made beside and then renamed: a start that was killed half-way leaves no half cluster."""
-        if self.data.exists():
-            return
-        unborn = self.folder / "data.new"
-        shutil.rmtree(unborn, ignore_errors=True)
-        self._write("superuser.key", secrets.token_hex(24))
-        self._run_initdb(unborn)
-        unborn.rename(self.data)
-        self._write("format", str(FORMAT))
-
-    def _run_initdb(self, data: Path) -> None:
-        command = [program("initdb"), "-D", str(data), f"--pwfile={self.folder / 'superuser.key'}"]
-        options = [*configuration.INITDB, *([] if self.durable else ["--no-sync"])]
-        with self._open_log() as log:
-            start = log.tell()
-            child = processes.spawn(
-                [*command, *options], user=self._user, output=log, env=configuration.ENVIRONMENT
-            )
-            if child.wait() != 0:
-                raise self._failure(child.returncode, start)
-
-    def _prepare_socket(self) -> None:
-        self._remove_socket()
-        inside = self.folder / "socket"
-        if len(os.fsencode(inside)) <= SOCKET_LIMIT:
-            self._make_folder(inside)
-            return
-        outside = Path(tempfile.mkdtemp(prefix="staffroom-", dir=configuration.short_temporary_folder()))
-        users.give(outside, self._user)
-        inside.symlink_to(outside)
-
-    def _remove_socket(self) -> None:
-        inside = self.folder / "socket"
-        if inside.is_symlink() and self._lock is not None:
-            shutil.rmtree(os.readlink(inside), ignore_errors=True)
-            inside.unlink()
-
-    def _open_log(self) -> configuration.Log:
-        return configuration.open_log(self.folder / "server.log", LOG_LIMIT, self._user)
+    def _role_secret(self) -> str:
+        return self._secret or self._superuser_key
 
     # --- the server --------------------------------------------------------------------------------
 
+    def _initialize(self) -> None:
+        """Made beside and then renamed: a start that was killed half-way leaves no half cluster."""
+        if self.folder.data.exists():
+            return
+        unborn = self.folder.path / "data.new"
+        shutil.rmtree(unborn, ignore_errors=True)
+        self.folder.write("superuser.key", secrets.token_hex(24))
+        key = self.folder.path / "superuser.key"
+        options = [*configuration.INITDB, *([] if self.durable else ["--no-sync"])]
+        child = self._spawn("initdb", f"--pwfile={key}", *options, data=unborn)
+        if child.wait() != 0:
+            raise self._failure(child.returncode)
+        self.process = None
+        unborn.rename(self.folder.data)
+        self.folder.note_format()
+
+    def _spawn(self, name: str, *options: str, data: Path | None = None) -> subprocess.Popen[bytes]:
+        with self.folder.open_log() as log:
+            self._log_start = log.tell()
+            self.process = processes.spawn(
+                [program(name), "-D", str(data or self.folder.data), *options],
+                dies_by=signal.SIGINT,  # to the server a fast shutdown: nothing lost, nothing to recover
+                user=self.folder.user,
+                output=log,
+                env=configuration.ENVIRONMENT,
+            )
+        return self.process
+
     def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
         """Ready is who answers a question; a process that exists or a port that is open is not."""
-        start = configuration.size(self.folder / "server.log")
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while not self._answers():
             if process.poll() is not None:
-                raise self._failure(process.returncode, start)
+                raise self._failure(process.returncode)
             if time.monotonic() > deadline:
+                _end(process, [(signal.SIGQUIT, 5.0)])
                 raise Refusal(
-                    f"The database in {self.folder} did not answer within {PATIENCE:.0f} seconds; "
-                    f"{self.folder / 'server.log'} says what it does.",
+                    f"The database in {self.folder.path} did not answer within {self.patience:g} seconds; "
+                    f"{self.folder.log} says what it did.",
                     DATABASE,
                 )
             time.sleep(0.02)
@@ -282,33 +219,31 @@ class Cluster:
     def _says_ready(self) -> bool:
         """Asked first because it costs nothing: the last line of PostgreSQL's own note."""
         try:
-            lines = (self.data / "postmaster.pid").read_text().splitlines()
+            lines = (self.folder.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return False
         return len(lines) >= 8 and lines[7].strip() == "ready"
 
-    def _failure(self, code: int, start: int) -> Refusal:
+    def _failure(self, code: int) -> Refusal:
         if code == UNREACHABLE:
-            return Refusal(configuration.unreachable(self.folder), DATABASE)
-        return Refusal(configuration.last_words(self.folder / "server.log", start), DATABASE)
-
-    def _end(self, process: subprocess.Popen[bytes], patience: float) -> None:
-        """Smart, then fast, then immediate. What is not durable need not be written at the end."""
-        endings = [(signal.SIGTERM, patience)] if patience else []
-        endings += [(signal.SIGINT, 30.0)] if self.durable else []
-        for what, seconds in [*endings, (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)]:
-            process.send_signal(what)
-            try:
-                process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                continue
-            return
+            return Refusal(configuration.unreachable(self.folder.path), DATABASE)
+        return Refusal(configuration.last_words(self.folder.log, self._log_start), DATABASE)
 
     def _provide_roles(self) -> None:
         """Once for a secret, not at every start. The stamp is a file: asking the server costs a connection."""
-        stamp = roles.stamp(self.secret)
-        note = self.folder / "roles"
+        stamp = roles.stamp(self._role_secret)
+        note = self.folder.path / "roles"
         if note.exists() and note.read_text() == stamp:
             return
-        sql.run(self.url(roles.SUPERUSER), roles.role_statements(self.secret))
-        self._write("roles", stamp)
+        self._ask(*roles.role_statements(self._role_secret))
+        self.folder.write("roles", stamp)
+
+
+def _end(process: subprocess.Popen[bytes], endings: list[tuple[signal.Signals, float]]) -> None:
+    """Each signal with the seconds that it may take; in the end the one that nobody survives."""
+    for what, seconds in [*endings, (signal.SIGKILL, 5.0)]:
+        if process.poll() is not None:
+            return
+        process.send_signal(what)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -51,9 +52,9 @@ def url(role: str, word: str, host: str, database: str) -> str:
     return f"postgresql://{role}:{quote(word, safe='')}@/{database}?host={quote(host, safe='/')}"
 
 
-def role_statements(secret: str) -> list[str]:
+def role_statements(secret: str, which: Iterable[str] = ATTRIBUTES) -> list[str]:
     """Makes the roles, or makes existing ones as they should be."""
-    return [statement for role in ATTRIBUTES for statement in (_create(role), _shape(role, secret))]
+    return [statement for role in which for statement in (_create(role), _shape(role, secret))]
 
 
 def _create(role: str) -> str:

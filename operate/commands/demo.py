@@ -1,0 +1,12 @@
+"""."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from operate.commands import Commands
+
+
+def register(commands: Commands) -> None:
+    pass
