@@ -48,13 +48,12 @@ def _database(url: str, **options: object) -> dict[str, object]:
         raise ImproperlyConfigured("A database address begins with postgresql://")
     query = dict(parse_qsl(parts.query))
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "staffroom.core.postgres",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": query.pop("host", None) or unquote(parts.hostname or ""),
         "PORT": str(parts.port or query.pop("port", "")),
-        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {**query, **options},
         "DISABLE_SERVER_SIDE_CURSORS": True,
     }
@@ -114,12 +113,15 @@ MIDDLEWARE = [
     "staffroom.core.headers.SecurityHeaders",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "staffroom.workspaces.doors.DoorMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "staffroom.core.answers.ErrorMiddleware",
+    "staffroom.core.pages.PageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",  # it insists on this list
+]
+PAGE_MIDDLEWARE = [  # a call of the API does without
     "staffroom.accounts.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "allauth.account.middleware.AccountMiddleware",
-    "staffroom.core.answers.ErrorMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

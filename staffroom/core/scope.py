@@ -48,8 +48,9 @@ def workspace_scope(workspace_id: UUID) -> Iterator[None]:
     if _across.get() is not None:
         raise ScopeNested("A job across workspaces opens no single one; leave it first.")
     nested = connection.in_atomic_block
-    with transaction.atomic():
-        _set(str(workspace_id))
+    with _transaction(None if nested else workspace_id):
+        if nested:
+            _set(str(workspace_id))
         token = _open.set(workspace_id)
         try:
             yield
@@ -57,6 +58,17 @@ def workspace_scope(workspace_id: UUID) -> Iterator[None]:
             _open.reset(token)
             if nested and not connection.needs_rollback:
                 _set("")  # the outer transaction goes on and must not stay inside this workspace
+
+
+@contextmanager
+def _transaction(workspace_id: UUID | None) -> Iterator[None]:
+    """A new transaction is told its workspace in the statement that begins it."""
+    connection.workspace = workspace_id and str(workspace_id)  # type: ignore[attr-defined]
+    try:
+        with transaction.atomic():
+            yield
+    finally:
+        connection.workspace = None  # type: ignore[attr-defined]  # where it could not begin
 
 
 @contextmanager

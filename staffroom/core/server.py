@@ -18,7 +18,6 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.base import BaseHandler
-from django.core.signals import request_started
 from django.db import close_old_connections
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -97,15 +96,17 @@ class Server(BaseHandler):
     def _respond(self, scope: Scope, body: IO[bytes]) -> HttpResponseBase:
         """In a thread: the whole of Django, then the connection goes back to the pool."""
         set_script_prefix("/")
-        request_started.send(sender=self.__class__, scope=scope)
         try:
             request = ASGIRequest(scope, body)
             response = self.get_response(request)
             if not response.streaming:
                 response.close()  # sends request_finished, which returns the connection
-            return response
-        finally:
+                return response
+        except BaseException:
             close_old_connections()
+            raise
+        close_old_connections()  # what streams goes on without one
+        return response
 
 
 async def _read_body(receive: Receive) -> IO[bytes]:

@@ -84,9 +84,7 @@ def _bearer(request: HttpRequest) -> str | None:
 
 
 def _enter_by_session(request: Any, address: Address) -> None:
-    row = _row(
-        "SELECT * FROM door_by_session(%s, %s, %s)", [request.session.session_key, address.me, address.slug]
-    )
+    row = _row(_BY_SESSION, [request.session.session_key, address.me, address.slug])
     if row is None:
         request.session = SessionStore(None)
         return
@@ -102,7 +100,7 @@ def _enter_by_session(request: Any, address: Address) -> None:
 
 
 def _enter_by_key(request: Any, token: str, address: Address) -> None:
-    row = _row("SELECT * FROM door_by_key(%s, %s, %s)", [hashed(token), address.me, address.slug])
+    row = _row(_BY_KEY, [hashed(token), address.me, address.slug])
     if row is None:
         request.api_key = "dead"
         return
@@ -156,7 +154,17 @@ def _row(sql: str, values: list[Any]) -> dict[str, Any] | None:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         row = cursor.fetchone()
-        return dict(zip((column.name for column in cursor.description), row, strict=True)) if row else None
+        return dict(zip(_COLUMNS, row, strict=True)) if row else None
+
+
+_COLUMNS = (
+    "user_id", "email", "password", "user_name", "language", "theme", "is_staff", "last_login",
+    "user_created_at", "workspace_id", "kind", "slug", "workspace_name", "avatar", "role", "moved",
+    "last_used", "key_id", "session_data",
+)  # fmt: skip
+_FOUND = ", ".join(_COLUMNS[:-1])
+_BY_SESSION = f"SELECT {_FOUND}, session_data FROM door_by_session(%s, %s, %s)"  # noqa: S608 - our own names
+_BY_KEY = f"SELECT {_FOUND}, NULL FROM door_by_key(%s, %s, %s)"  # noqa: S608
 
 
 View = Callable[..., HttpResponseBase]
