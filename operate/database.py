@@ -9,8 +9,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from operate import external, home, sql
+from operate import external, home, postgres, sql
 from operate.folder import COMMAND, RUN
+from operate.numbers import number
 from operate.postgres import Cluster
 from operate.processes import wait_until
 from operate.refusals import DATABASE, TAKEN, Refusal
@@ -18,6 +19,11 @@ from operate.roles import APP, Urls
 
 NAME = "staffroom"
 ANSWER = 60.0  # seconds that a command waits for a `run` that is just starting
+
+
+def patience() -> float:
+    """The operator's own limit in seconds for a database that does not answer; 0 for the usual one."""
+    return number("STAFFROOM_DATABASE_PATIENCE", 0, at_least=0)
 
 
 class Database(Protocol):
@@ -30,7 +36,12 @@ class Database(Protocol):
 
 class Embedded:
     def __init__(self, folder: Path, purpose: str = RUN) -> None:
-        self.cluster = Cluster(folder / "postgres", secret=home.secret_key(folder), purpose=purpose)
+        self.cluster = Cluster(
+            folder / "postgres",
+            secret=home.secret_key(folder),
+            patience=patience() or postgres.PATIENCE,
+            purpose=purpose,
+        )
 
     def claim(self) -> None:
         self.cluster.claim()
@@ -72,7 +83,7 @@ class External(Elsewhere):
         self.url, self.secret = url, secret
 
     def start(self) -> Urls:
-        return external.prepare(self.url, self.secret)
+        return external.prepare(self.url, self.secret, patience() or external.PATIENCE)
 
 
 class Given(Elsewhere):

@@ -9,12 +9,12 @@ from operate.refusals import DATABASE, Refusal
 from operate.roles import Urls
 
 OLDEST = 16
-ANSWER = 10.0  # seconds
+PATIENCE = 10.0  # seconds for each answer
 
 
-def prepare(url: str, secret: str) -> Urls:
+def prepare(url: str, secret: str, patience: float = PATIENCE) -> Urls:
     """Finds or makes the two roles beside the owner. Raises Refusal with the SQL that somebody must run."""
-    owner, may_bypass = _look(url)
+    owner, may_bypass = _look(url, patience)
     urls = Urls(
         app=_as(url, roles.APP, roles.password(secret, roles.APP)),
         platform=_as(url, roles.PLATFORM, roles.password(secret, roles.PLATFORM)),
@@ -26,18 +26,18 @@ def prepare(url: str, secret: str) -> Urls:
             f"ALTER ROLE {owner} BYPASSRLS; CREATE EXTENSION IF NOT EXISTS vector;",
             DATABASE,
         )
-    if not _works(urls):
+    if not _works(urls, patience):
         _make_roles(url, owner, secret)
     return urls
 
 
-def _look(url: str) -> tuple[str, bool]:
+def _look(url: str, patience: float) -> tuple[str, bool]:
     question = (
         "SELECT current_user, rolbypassrls OR rolsuper, current_setting('server_version_num')::int / 10000 "
         "FROM pg_roles WHERE rolname = current_user"
     )
     try:
-        owner, bypass, major = sql.run(url, question, seconds=ANSWER)[0]
+        owner, bypass, major = sql.run(url, question, seconds=patience)[0]
     except sql.Failed as error:
         raise Refusal(f"The database of DATABASE_URL cannot be used: {error}.", DATABASE) from error
     if int(major) < OLDEST:
@@ -47,11 +47,11 @@ def _look(url: str) -> tuple[str, bool]:
     return owner, bypass == "t"
 
 
-def _works(urls: Urls) -> bool:
+def _works(urls: Urls, patience: float) -> bool:
     """Whether both roles are there, with today's password and the right to pass row-level security or not."""
     question = "SELECT rolbypassrls, rolsuper FROM pg_roles WHERE rolname = current_user"
     try:
-        app, platform = (sql.run(url, question, seconds=ANSWER)[0] for url in (urls.app, urls.platform))
+        app, platform = (sql.run(url, question, seconds=patience)[0] for url in (urls.app, urls.platform))
     except sql.Failed:
         return False
     return app == ["f", "f"] and platform == ["t", "f"]

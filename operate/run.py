@@ -10,7 +10,7 @@ from pathlib import Path
 from operate import database, door, home, migrations, pages
 from operate.database import Database
 from operate.door import Door
-from operate.refusals import USAGE, Refusal
+from operate.numbers import number
 from operate.roles import Urls
 from operate.supervisor import Part, Stop, Supervisor, end, stoppable, undisturbed
 
@@ -90,10 +90,8 @@ def _prepare(folder: Path, store: Database) -> Urls:
 def web(entrance: Door) -> list[Part]:
     descriptor = entrance.socket.fileno()
     command = [sys.executable, "-m", "operate.web", str(descriptor)]
-    return [
-        Part("web process", command, keep=(descriptor,))
-        for _ in range(_number("STAFFROOM_WEB_WORKERS", _cores()))
-    ]
+    count = number("STAFFROOM_WEB_WORKERS", _cores())
+    return [Part("web process", command, (descriptor,), later=nth > 0) for nth in range(count)]
 
 
 def worker() -> list[Part]:
@@ -118,7 +116,7 @@ def children_environment(folder: Path, urls: Urls | None, port: int) -> Environm
 
 
 def _bind(port: int | None) -> Door:
-    return door.bind(os.environ.get("STAFFROOM_HOST") or "127.0.0.1", port or _number("PORT", 8000))
+    return door.bind(os.environ.get("STAFFROOM_HOST") or "127.0.0.1", port or number("PORT", 8000))
 
 
 def _announce(entrance: Door) -> None:
@@ -129,10 +127,3 @@ def _cores() -> int:
     return max(
         1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     )
-
-
-def _number(name: str, usual: int) -> int:
-    value = os.environ.get(name) or str(usual)
-    if not value.isdecimal() or not 0 < int(value) < 65536:
-        raise Refusal(f"{name} is {value!r}; it must be a number from 1 to 65535.", USAGE)
-    return int(value)

@@ -32,11 +32,13 @@ class Stop(BaseException):
 
 @dataclass
 class Part:
-    """One child process and what became of it."""
+    """One child process and what became of it. A `later` part waits until the others answer: what is ready
+    with fewer processes is ready sooner."""
 
     name: str
     command: Sequence[str]
     keep: tuple[int, ...] = ()
+    later: bool = False
     process: subprocess.Popen[bytes] | None = None
     deaths: int = 0
     born: float = 0.0
@@ -110,6 +112,8 @@ class Supervisor:
         return max(0.01, min([1.0, *waiting]))
 
     def _tend(self, part: Part) -> None:
+        if part.later and not self._announced:
+            return
         if part.process and part.process.poll() is not None:
             self._give_up_on_hopeless(part)
             part.note_death()

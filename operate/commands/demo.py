@@ -1,4 +1,4 @@
-"""."""
+"""`staffroom demo`: an example organization to look around in."""
 
 from __future__ import annotations
 

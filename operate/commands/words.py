@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from operate.commands import verbs
+from operate import house
+from operate.commands import people, verbs
 
 if TYPE_CHECKING:
     from operate.commands import Commands
+
+MOST = 10**12
 
 
 def register(commands: Commands) -> None:
@@ -25,17 +28,46 @@ def register(commands: Commands) -> None:
         "--expires", metavar="DATE", type=_date, help="YYYY-MM-DD; the last day on which they count"
     )
     grant.add_argument("--reason", metavar="TEXT", required=True)
-    grant.set_defaults(run=None)
+    grant.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> None:
+    with house.opened():
+        from staffroom.billing import ledger
+        from staffroom.core.ids import new_id
+        from staffroom.core.scope import workspace_scope
+        from staffroom.workspaces.members import SYSTEM
+
+        if given.organization:
+            workspace_id = people.organization(given.organization)
+        else:
+            workspace_id = people.place(people.user(given.user), None).id
+        with workspace_scope(workspace_id):
+            # Every call is a grant of its own, so it needs a reference that no other has.
+            granted = ledger.grant(
+                given.source,
+                f"command {new_id()}",
+                given.words,
+                by=SYSTEM,
+                expires_at=given.expires,
+                reason=given.reason,
+            )
+        print(f"Granted {given.words:,} words; {granted.words_left:,} are left now.")
 
 
 def _words(text: str) -> int:
-    words = int(text.replace("_", "").replace(",", ""))
-    if not 0 < words <= 10**12:
-        raise argparse.ArgumentTypeError("must be a number of words, at least 1")
-    return words
+    digits = text.replace("_", "").replace(",", "")
+    if not digits.isdecimal() or not 0 < int(digits) <= MOST:
+        raise argparse.ArgumentTypeError(f"must be a number of words from 1 to {MOST:,}")
+    return int(digits)
 
 
 def _date(text: str) -> datetime:
     """The end of that day, UTC."""
-    day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    return day.replace(hour=23, minute=59, second=59)
+    try:
+        end = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a day like 2027-12-31") from None
+    if end <= datetime.now(UTC):
+        raise argparse.ArgumentTypeError("must not have passed")
+    return end
