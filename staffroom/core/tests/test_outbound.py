@@ -1,9 +1,17 @@
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from staffroom.core import outbound
 from staffroom.core.outbound import BrokenOff, Limits, Refused, TooLarge, TooSlow, Unreachable
@@ -18,7 +26,9 @@ PRIVATE = """127.0.0.1 127.8.8.8 10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 
 
 
 @asynccontextmanager
-async def server(*answers: bytes, keep: bool = False) -> AsyncIterator[tuple[str, list[bytes]]]:
+async def server(
+    *answers: bytes, keep: bool = False, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A server that gives these answers, one for each request, and remembers the requests."""
     heard: list[bytes] = []
     waiting = list(answers)
@@ -36,9 +46,9 @@ async def server(*answers: bytes, keep: bool = False) -> AsyncIterator[tuple[str
         if waiting or not keep:
             writer.close()
 
-    listening = await asyncio.start_server(talk, "127.0.0.1", 0)
+    listening = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", heard
+        yield f"http{'s' if tls else ''}://127.0.0.1:{listening.sockets[0].getsockname()[1]}", heard
     finally:
         listening.close()
 
@@ -136,6 +146,48 @@ def test_a_server_without_a_trusted_certificate_is_unreachable():
 
     with pytest.raises(Unreachable):
         asyncio.run(run())
+
+
+def test_a_secure_answer_is_read_in_pieces_and_only_from_the_right_host(tmp_path, monkeypatch):
+    theirs, ours = certificates(tmp_path)
+    monkeypatch.setattr(outbound, "_certificates", lambda: ours)
+
+    async def read(url: str) -> int:
+        size = 0
+        async with outbound.request("GET", url, trusted=True, limits=Limits()) as answer:
+            async for piece in answer.pieces():
+                size += len(piece)
+                answer.merge = 0.01
+        return size
+
+    async def run() -> int:
+        async with server(ok(b"x" * 3_000_000), b"", tls=theirs) as (url, _):
+            size = await read(url.replace("127.0.0.1", "localhost"))
+            with pytest.raises(Unreachable):
+                await read(url)
+        return size
+
+    assert asyncio.run(run()) == 3_000_000
+
+
+def certificates(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context with a certificate for localhost, and a client's that trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1)
+        )
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "server.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(certificate.public_bytes(Encoding.PEM) + secret)
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    theirs.load_cert_chain(file)
+    return theirs, ssl.create_default_context(cafile=str(file))
 
 
 # Connections
