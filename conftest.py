@@ -98,6 +98,10 @@ def _open_django(environment: dict[str, str]) -> None:
     django.setup()
     setup_test_environment()
 
+    from staffroom.employees import minds
+
+    minds.ALLOW_MODEL_REQUESTS = False
+
 
 @pytest.fixture(autouse=True)
 def no_open_connection_left_in_a_transaction() -> Iterator[None]:

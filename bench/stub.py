@@ -32,6 +32,7 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ PROSE = (
     "working day unless the carrier says otherwise and then we write to them with a new date and an apology"
 )
 VOCABULARY = PROSE.split()
+DONE = b"data: [DONE]\n\n"
 
 
 def token(number: int) -> str:
@@ -70,14 +72,16 @@ class State:
     pace: Pace
     seen: Counter[str] = field(default_factory=Counter)
     requests: deque[dict] = field(default_factory=lambda: deque(maxlen=50))
+    connections: int = 0
     open: int = 0
     finished: int = 0
     abandoned: int = 0
 
-    def told(self) -> bytes:
+    def as_json(self) -> bytes:
         return json.dumps(
             {
                 "cpu": time.process_time(),
+                "connections": self.connections,
                 "open": self.open,
                 "finished": self.finished,
                 "abandoned": self.abandoned,
@@ -97,6 +101,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
         self.writable = True
+        self.state.connections += 1
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.timer:
@@ -131,7 +136,7 @@ class Connection(asyncio.Protocol):
 
     def handle(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
         if path == "/stub":
-            self.answer(200, self.state.told())
+            self.answer(200, self.state.as_json())
         elif path.endswith("/models"):
             self.answer(200, b'{"object":"list","data":[{"id":"paced","object":"model","owned_by":"stub"}]}')
         elif path.endswith("/chat/completions") and method == "POST":
@@ -166,6 +171,9 @@ class Connection(asyncio.Protocol):
         for event in events:
             self.send(event)
         self.transport.write(b"0\r\n\r\n")
+        self.ended()
+
+    def ended(self) -> None:
         self.streaming = False
         self.state.open -= 1
         self.state.finished += 1
@@ -248,10 +256,13 @@ class Reply:
         )
 
     def finish(self, reason: str = "stop") -> None:
-        events = [f'{self.head}{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}\n\n'.encode()]
+        events = [self.ending(reason)]
         if (self.request.get("stream_options") or {}).get("include_usage"):
             events.append(f'{self.head}],"usage":{json.dumps(self.usage(self.number))}}}\n\n'.encode())
-        self.connection.end_stream(*events, b"data: [DONE]\n\n")
+        self.connection.end_stream(*events, DONE)
+
+    def ending(self, reason: str = "stop") -> bytes:
+        return f'{self.head}{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}\n\n'.encode()
 
     def usage(self, tokens: int) -> dict[str, int]:
         prompt = len(json.dumps(self.request["messages"])) // 4
@@ -315,7 +326,7 @@ class Reply:
 
     def as_malformed(self, number: float = 5) -> None:
         self.tokens(number)
-        self.connection.end_stream(b'data: {"choices":[{"delta":{"cont\n\n', b"data: [DONE]\n\n")
+        self.connection.end_stream(b'data: {"choices":[{"delta":{"cont\n\n', DONE)
 
     def as_failing(self, number: float = 5) -> None:
         self.tokens(number)
@@ -351,20 +362,22 @@ class Reply:
 
     def as_shredded(self, number: float = 5) -> None:
         self.connection.begin_stream()
-        data = b"".join(self.delta(token(each)) for each in range(int(number))) + b"data: [DONE]\n\n"
+        data = b"".join(self.delta(token(each)) for each in range(int(number))) + self.ending() + DONE
         self.shred(b"".join(b"1\r\n%c\r\n" % byte for byte in data) + b"0\r\n\r\n", 0)
 
     def shred(self, data: bytes, start: int) -> None:
         self.connection.transport.write(data[start : start + 7])
         if start + 7 < len(data):
             self.connection.later(0, lambda: self.shred(data, start + 7))
+        else:
+            self.connection.ended()
 
     def as_comments(self, number: float = 5) -> None:
         self.connection.begin_stream()
         self.connection.send(b": waiting\r\n\r\nevent: chunk\r\nid: 1\r\nretry: 10\r\n")
         for each in range(int(number)):
             self.connection.send(b": still there\r\n" + self.delta(token(each)).replace(b"\n", b"\r\n"))
-        self.connection.end_stream(b"data:[DONE]\r\n\r\n")
+        self.connection.end_stream(self.ending().replace(b"\n", b"\r\n"), b"data:[DONE]\r\n\r\n")
 
 
 async def serve(port: int, pace: Pace, announce: Callable[[str], None]) -> None:
@@ -392,6 +405,12 @@ def running(tokens: int = 200, interval: float = 10, first: float = 0) -> Iterat
     finally:
         process.kill()
         process.communicate()
+
+
+def told(url: str) -> dict:
+    """What happened at the stub so far: cpu, connections, open, finished and abandoned streams, requests."""
+    with urllib.request.urlopen(url.removesuffix("/v1") + "/stub") as answer:
+        return json.load(answer)
 
 
 def main() -> None:

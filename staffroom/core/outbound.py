@@ -11,6 +11,7 @@ on: a reader may ask that pieces which follow each other quickly come as one. Pr
 
 import asyncio
 import ipaddress
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -226,17 +227,29 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 async def _addresses(target: Target) -> list[str]:
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(target.host, target.port, type=1)
-    except OSError as error:
-        raise Unreachable(f"The name {target.host} is not known.") from error
-    addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
-    if target.trusted:
-        return addresses
-    if not all(map(is_public, addresses)):
+    addresses = [target.host] if _is_address(target.host) else await _resolved(target)
+    if not target.trusted and not all(map(is_public, addresses)):
         raise Refused("Addresses inside private networks cannot be opened.")
     return addresses
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def _resolved(target: Target) -> list[str]:
+    """Also of odd spellings such as 127.1 and 0x7f000001, which the resolver understands."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            target.host, target.port, type=socket.SOCK_STREAM
+        )
+    except OSError as error:
+        raise Unreachable(f"The name {target.host} is not known.") from error
+    return list(dict.fromkeys(str(info[4][0]) for info in found))
 
 
 # Connections

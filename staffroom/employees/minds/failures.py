@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 
 class ModelFailed(Exception):
     """The model gave no reply, or only the beginning of one: what was delivered before stays valid.
 
-    `sentence` is for a person, `detail` is what the provider said (for managers and logs, not for customers),
+    `sentence` is for a person (FAILURES gives it in the reader's language from the stored code), `detail` is what the provider said (for managers and logs, not for customers),
     `retry_after` are seconds that the provider asked to wait.
     """
 
@@ -15,25 +18,29 @@ class ModelFailed(Exception):
         self, code: str, *, detail: str = "", retryable: bool | None = None, retry_after: float | None = None
     ) -> None:
         self.code = code
-        self.sentence, usually = FAILURES[code]
+        sentence, usually = FAILURES[code]
+        self.sentence = str(sentence)
         self.retryable = usually if retryable is None else retryable
         self.retry_after = retry_after
         self.detail = detail[:500]
         super().__init__(f"{self.sentence} {self.detail}".strip())
 
 
-FAILURES: Final[Mapping[str, tuple[str, bool]]] = {
-    "model_unknown": ("This AI employee's model does not exist. Choose another one in its settings.", False),
-    "model_without_key": ("No key is set for this model. Choose another one or ask the operator.", False),
-    "model_unreachable": ("The model server cannot be reached. Please try again in a moment.", True),
-    "model_busy": ("The model has too much to do right now. Please try again in a moment.", True),
-    "model_key_refused": ("The model provider refuses the key. Its owner has to renew it.", False),
-    "model_rejected": ("The model provider does not accept this request.", False),
-    "model_down": ("The model server has a problem. Please try again in a moment.", True),
-    "model_slow": ("The model took too long. Please try again in a moment.", True),
-    "model_cut": ("The connection to the model broke in the middle of the reply.", True),
-    "model_nonsense": ("The model server answered with something that is no reply.", False),
-    "model_withheld": ("The model provider withheld the rest of the reply.", False),
+FAILURES: Final[Mapping[str, tuple[Promise, bool]]] = {
+    "model_unknown": (
+        _("This AI employee's model does not exist. Choose another one in its settings."),
+        False,
+    ),
+    "model_without_key": (_("No key is set for this model. Choose another one or ask the operator."), False),
+    "model_unreachable": (_("The model server cannot be reached. Please try again in a moment."), True),
+    "model_busy": (_("The model has too much to do right now. Please try again in a moment."), True),
+    "model_key_refused": (_("The model provider refuses the key. Its owner has to renew it."), False),
+    "model_rejected": (_("The model provider does not accept this request."), False),
+    "model_down": (_("The model server has a problem. Please try again in a moment."), True),
+    "model_slow": (_("The model took too long. Please try again in a moment."), True),
+    "model_cut": (_("The connection to the model broke in the middle of the reply."), True),
+    "model_nonsense": (_("The model server answered with something that is no reply."), False),
+    "model_withheld": (_("The model provider withheld the rest of the reply."), False),
 }
 
 

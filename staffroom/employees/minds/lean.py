@@ -15,9 +15,9 @@ from staffroom.employees.minds.brief import Brief
 from staffroom.employees.minds.credentials import Credentials
 from staffroom.employees.minds.failures import ModelFailed, of_status, seconds_to_wait
 
-MERGE: Final = 0.02
+MERGE: Final = 0.04
 """Seconds within which pieces of a stream are read as one: each read costs as much as several tokens.
-The first text comes at once."""
+The first text comes at once. Shorter than the tick in which replies are published, so that each tick has news."""
 SIZE: Final = 20_000_000
 LINE_SIZE: Final = 4_000_000
 AFTER_THE_END: Final = 1.0

@@ -25,6 +25,8 @@ CLASSES: Final = {
     "google": ("google.GoogleModel", "google.GoogleProvider"),
     "mistral": ("mistral.MistralModel", "mistral.MistralProvider"),
 }
+PROFILES: Final = {"openai": {"openai_chat_streaming_requires_finish_reason": True}}
+"""Without it a stream of OpenAI's that ends too early passes for a whole reply."""
 
 
 async def stream(kind: str, name: str, brief: Brief, keys: Credentials) -> AsyncGenerator[str, None]:
@@ -63,7 +65,8 @@ def _model(loop: asyncio.AbstractEventLoop, kind: str, name: str, key: str, base
         getattr(import_module(f"pydantic_ai.{package}.{path.partition('.')[0]}"), path.partition(".")[2])
         for package, path in zip(("models", "providers"), CLASSES[kind], strict=True)
     )
-    made: Model = model(name, provider=provider(api_key=key, **({"base_url": base_url} if base_url else {})))
+    place = {"base_url": base_url} if base_url else {}
+    made: Model = model(name, provider=provider(api_key=key, **place), profile=PROFILES.get(kind))
     return made
 
 
@@ -103,8 +106,8 @@ def _failure(error: Exception, begun: bool) -> ModelFailed:
             return ModelFailed("model_withheld", detail=detail)
         case exceptions.ModelConnectionError():
             return ModelFailed("model_cut" if begun else "model_unreachable", detail=detail)
-        case exceptions.ModelAPIError():
-            return ModelFailed("model_down", detail=detail)
+        case exceptions.ModelAPIError() if not isinstance(error.__cause__, ValueError):
+            return ModelFailed("model_cut" if begun else "model_down", detail=detail)
     return ModelFailed("model_nonsense", detail=detail)
 
 
