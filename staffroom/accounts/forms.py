@@ -38,6 +38,10 @@ class Settings(forms.ModelForm):
         }
         labels = {"name": _("Your name"), "language": _("Language"), "theme": _("Theme")}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].required = True
+
     def clean_name(self) -> str:
         return named(self.cleaned_data["name"])
 
