@@ -11,7 +11,7 @@ from staffroom.core.lines import one_line
 from .models import User
 
 
-class Signup(SignupForm):  # type: ignore[misc]
+class Signup(SignupForm):
     """allauth's form with a name, which comes first because that is how one introduces oneself."""
 
     name = forms.CharField(
