@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 from django.contrib.staticfiles import finders
+from django.db import connection
+from django.template import engines
 from django.template.loader import get_template
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.cast import Cast
 
 UI = Path(__file__).parent.parent / "ui"
 TEMPLATES = UI / "templates"
@@ -94,3 +99,13 @@ def wire(name: str) -> int:
     found = finders.find(name)
     assert isinstance(found, str), name
     return len(gzip.compress(Path(found).read_bytes()))
+
+
+def test_the_sidebar_knows_the_words_left_in_one_statement() -> None:
+    cast = Cast()
+    template = engines["django"].from_string("{% words_left %}")
+    member = cast.member(cast.alice, cast.acme)
+    with cast.inside(cast.acme), CaptureQueriesContext(connection) as asked:
+        assert "<b>20,000</b>" in template.render({"member": member})
+    assert len(asked) == 1
+    assert template.render({"member": member}).strip() == ""
