@@ -84,6 +84,8 @@ if _url := os.environ.get("STAFFROOM_DB_PLATFORM"):
     DATABASES["platform"] = _database(_url, options="-c idle_in_transaction_session_timeout=60000")
 if _url := os.environ.get("STAFFROOM_DB_OWNER"):
     DATABASES["owner"] = _database(_url)
+# Limits on how often must be shared by all processes, so the cache is a table, too.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "core_cache"}}
 DATABASE_ROUTERS = ["staffroom.core.routing.OneDatabase"]
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # unique by lower(email), in the database
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

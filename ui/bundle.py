@@ -30,9 +30,9 @@ BUNDLES = {
     ],
     "js/staffroom.js": [
         "theme",
-        "drawer",
         "switcher",
         "menu",
+        "drawer",
         "autosize",
         "copy",
         "confirm",

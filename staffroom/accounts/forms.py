@@ -11,7 +11,7 @@ from staffroom.core.lines import one_line
 from .models import User
 
 
-class Signup(SignupForm):  # type: ignore[misc]
+class Signup(SignupForm):
     """allauth's form with a name, which comes first because that is how one introduces oneself."""
 
     name = forms.CharField(
@@ -37,6 +37,10 @@ class Settings(forms.ModelForm):
             "theme": forms.RadioSelect,
         }
         labels = {"name": _("Your name"), "language": _("Language"), "theme": _("Theme")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].required = True
 
     def clean_name(self) -> str:
         return named(self.cleaned_data["name"])

@@ -27,6 +27,7 @@ def send(template: str, to: str, context: Mapping[str, Any], *, language: str = 
     if settings.EMAIL_URL:
         with_retries(message)
     else:
+        message.connection = FolderBackend()
         transaction.on_commit(message.send)
 
 
@@ -48,7 +49,7 @@ def compose(
 def with_retries(message: EmailMultiAlternatives) -> None:
     """Enqueued with the transaction's rows: rolled back with them, sent once they are there."""
     html = str(message.alternatives[0][0])
-    deliver.defer(subject=message.subject, text=message.body, html=html, to=message.to)
+    deliver.defer(subject=str(message.subject), text=str(message.body), html=html, to=message.to)
 
 
 @app.task(name="core.mail.deliver", queue="mail", retry=RetryStrategy(max_attempts=8, exponential_wait=4))

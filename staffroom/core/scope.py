@@ -32,6 +32,10 @@ def current_workspace_id() -> UUID:
     return workspace_id
 
 
+def is_open() -> bool:
+    return _open.get() is not None
+
+
 def is_across() -> bool:
     return _across.get() is not None
 

@@ -7,11 +7,16 @@ from typing import Any
 from zlib import crc32
 
 from django import template
+from django.conf import settings
 from django.forms import BoundField, CheckboxInput, FileInput, PasswordInput, Select, Textarea
 from django.templatetags.static import static
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from staffroom.billing import queries as billing
+from staffroom.core.mail import can_deliver
+from staffroom.core.scope import is_open
 
 register = template.Library()
 TONES = 8
@@ -40,6 +45,22 @@ def menu_entry(context: Any, path: str, sign: str, label: str) -> dict[str, obje
     url = here(context, path)
     at = context["request"].path if "request" in context else ""
     return {"url": url, "sign": sign, "label": label, "current": at == url or at.startswith(f"{url}/")}
+
+
+@register.inclusion_tag("components/words_left.html", takes_context=True)
+def words_left(context: Any) -> dict[str, object]:
+    """The balance of this page's context in the sidebar: one statement, inside the page's scope."""
+    if "words_left" in context:
+        return {"words_left": context["words_left"], "words_share": context.get("words_share")}
+    if not context.get("member") or not is_open():
+        return {}
+    return {"words_left": billing.balance().words_left}
+
+
+@register.simple_tag
+def mail_stays() -> bool:
+    """Whether mail goes no further than /dev/mail, so that a page may say where to read it."""
+    return not settings.PRODUCTION and not can_deliver()
 
 
 @register.inclusion_tag("components/avatar.html")

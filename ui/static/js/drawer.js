@@ -17,7 +17,8 @@
   opener.addEventListener("click", () => show(true));
   veil.addEventListener("click", () => show(false));
   sidebar.querySelector("[data-drawer-close]").addEventListener("click", () => show(false));
-  sidebar.addEventListener("keydown", (event) => {
+  // On the document and joined after menu.js, so that Escape closes what is open inside the drawer first.
+  document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && sidebar.classList.contains("open") && !event.defaultPrevented) show(false);
   });
   matchMedia("(min-width: 62rem)").addEventListener("change", (wide) => {
