@@ -4,7 +4,7 @@ from unittest import mock
 
 import pytest
 from django.db import OperationalError
-from django.test import Client
+from django.test import Client, override_settings
 
 from tests.cast import Cast
 
@@ -49,5 +49,5 @@ def test_development_pages_are_not_there_in_production(settings_of_production: N
 
 @pytest.fixture
 def settings_of_production():
-    with mock.patch("django.conf.settings.PRODUCTION", True, create=True):
+    with override_settings(PRODUCTION=True):
         yield
