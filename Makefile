@@ -29,4 +29,5 @@ $(VENV)/.runtime: requirements/base.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/.tools: requirements/dev.txt $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	tests/chromium.sh
 	@touch $@
