@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     for name in chosen:
         if find_spec(f"bench.{name}"):
             note(f"— {name}")
-            figures[name] = import_module(f"bench.{name}").main()
+            figures[name] = import_module(f"bench.{name}").main() or []
     if write:
         for name, measured in figures.items():
             keep(name, measured)
