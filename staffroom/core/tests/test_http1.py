@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from staffroom.core.http1 import HEAD_SIZE, Body, Head, Malformed, read_head
+from staffroom.core.outbound.http1 import HEAD_SIZE, Body, Head, Malformed, read_head
 
 
 def head(**headers: str) -> Head:

@@ -14,7 +14,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from staffroom.core import outbound
-from staffroom.core.outbound import BrokenOff, Limits, Refused, TooLarge, TooSlow, Unreachable
+from staffroom.core.outbound import (
+    BrokenOff,
+    Limits,
+    Refused,
+    TooLarge,
+    TooSlow,
+    Unreachable,
+    addresses,
+    connections,
+)
 
 QUICK = Limits(connect=1, first=0.3, idle=0.3, total=1, size=1000)
 
@@ -150,7 +159,7 @@ def test_a_server_without_a_trusted_certificate_is_unreachable():
 
 def test_a_secure_answer_is_read_in_pieces_and_only_from_the_right_host(tmp_path, monkeypatch):
     theirs, ours = certificates(tmp_path)
-    monkeypatch.setattr(outbound, "_certificates", lambda: ours)
+    monkeypatch.setattr(connections, "_certificates", lambda: ours)
 
     async def read(url: str) -> int:
         size = 0
@@ -197,7 +206,7 @@ def test_a_connection_is_used_again_and_replaced_when_the_server_has_closed_it()
     async def run() -> tuple[list[bytes], int]:
         async with server(ok(b"1"), ok(b"2"), keep=True) as (url, heard):
             bodies = [(await outbound.fetch(url, trusted=True, limits=QUICK)).body for _ in range(2)]
-            kept = len(next(iter(outbound._pool()._idle.values())))
+            kept = len(next(iter(connections.pool()._idle.values())))
         assert len(heard) == 2
         return bodies, kept
 
@@ -297,20 +306,20 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: str) -> Callable[[], in
 
 def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch):
     asked = resolving(monkeypatch, "203.0.113.9", "127.0.0.1")
-    monkeypatch.setattr(outbound, "is_public", lambda address: address == "203.0.113.9")
+    monkeypatch.setattr(addresses, "is_public", lambda address: address == "203.0.113.9")
     went: list[str] = []
 
-    async def connect(address: str, target: outbound.Target) -> None:
+    async def connect(address: str, target: addresses.Target) -> None:
         went.append(address)
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(outbound, "_connect_to", connect)
+    monkeypatch.setattr(connections, "_connect_to", connect)
     assert refusal("http://changing.example/") is Unreachable
     assert (went, asked()) == (["203.0.113.9"], 1)
 
 
 def test_one_private_address_among_public_ones_is_enough_to_refuse(monkeypatch):
-    async def both(target: outbound.Target, **options: object) -> list[tuple[object, ...]]:
+    async def both(target: addresses.Target, **options: object) -> list[tuple[object, ...]]:
         return [(2, 1, 6, "", (address, 80)) for address in ("1.1.1.1", "10.0.0.1")]
 
     monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "getaddrinfo", lambda self, *a, **k: both(*a[:1]))
@@ -322,6 +331,15 @@ def test_a_redirect_into_a_private_network_is_refused(monkeypatch):
         async with server(moved("http://127.0.0.2:9/")) as (url, _):
             await outbound.fetch(url, limits=QUICK)
 
-    monkeypatch.setattr(outbound, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")
+    with pytest.raises(Refused):
+        asyncio.run(run())
+
+
+def test_trust_does_not_follow_a_redirect_to_another_host():
+    async def run() -> None:
+        async with server(moved("http://127.0.0.2:9/")) as (url, _):
+            await outbound.fetch(url, trusted=True, limits=QUICK)
+
     with pytest.raises(Refused):
         asyncio.run(run())
