@@ -79,11 +79,12 @@ class Elsewhere:
 class External(Elsewhere):
     """Named by DATABASE_URL; we only prepare what is ours in it."""
 
-    def __init__(self, url: str, secret: str) -> None:
-        self.url, self.secret = url, secret
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url, folder
 
     def start(self) -> Urls:
-        return external.prepare(self.url, self.secret, patience() or external.PATIENCE)
+        secret = home.secret_key(self.folder)
+        return external.prepare(self.url, secret, self.folder, patience() or external.PATIENCE)
 
 
 class Given(Elsewhere):
@@ -108,7 +109,7 @@ def of(folder: Path, purpose: str = RUN) -> Database:
     if os.environ.get("STAFFROOM_DB_APP") and os.environ.get("STAFFROOM_DB_PLATFORM"):
         return Given()
     if url := os.environ.get("DATABASE_URL"):
-        return External(url, home.secret_key(folder))
+        return External(url, folder)
     return Embedded(folder, purpose)
 
 

@@ -13,13 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from operate.sql import literal, name
+from operate.sql import literal, name, quoted
 
 SUPERUSER, OWNER, APP, PLATFORM = "postgres", "staffroom_owner", "staffroom_app", "staffroom_platform"
 ATTRIBUTES = {
-    OWNER: "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE BYPASSRLS",
-    APP: "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
-    PLATFORM: "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE BYPASSRLS",
+    OWNER: "LOGIN BYPASSRLS",
+    APP: "LOGIN NOBYPASSRLS",
+    PLATFORM: "LOGIN BYPASSRLS",
 }
 FORMAT = 1  # part of the stamp: raise it when the statements below change
 
@@ -71,10 +71,10 @@ def _shape(role: str, secret: str) -> str:
 def database_statements(database: str, owner: str = OWNER) -> list[str]:
     """Who may do what inside a new, empty database; run in it, by its owner or above."""
     users = f"{name(APP)}, {name(PLATFORM)}"
-    default = f"ALTER DEFAULT PRIVILEGES FOR ROLE {name(owner)} IN SCHEMA public"
+    default = f"ALTER DEFAULT PRIVILEGES FOR ROLE {quoted(owner)} IN SCHEMA public"
     return [
-        f"REVOKE ALL ON DATABASE {name(database)} FROM PUBLIC",
-        f"GRANT CONNECT ON DATABASE {name(database)} TO {users}",
+        f"REVOKE ALL ON DATABASE {quoted(database)} FROM PUBLIC",
+        f"GRANT CONNECT ON DATABASE {quoted(database)} TO {users}",
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         f"GRANT USAGE ON SCHEMA public TO {users}",
         f"{default} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {users}",

@@ -76,7 +76,7 @@ def _last_words(stderr: str) -> str:
     lines = [line for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if "ERROR:" in line or "FATAL:" in line]
     chosen = (errors or lines or ["no reason given"])[0]
-    return re.sub(r"^psql:.*?(error|ERROR|FATAL):\s*", "", chosen).strip()
+    return re.split(r"(?:ERROR|FATAL|^psql: error):\s*", chosen)[-1].strip().rstrip(".")
 
 
 def literal(value: str) -> str:
@@ -85,8 +85,13 @@ def literal(value: str) -> str:
     return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
+def quoted(value: str) -> str:
+    """Any name that somebody else has chosen."""
+    return '"' + value.replace('"', '""') + '"'
+
+
 def name(value: str) -> str:
-    """A plain lower-case name; whatever would need quotes is refused instead."""
+    """A name of ours; whatever would need quotes is refused instead."""
     if not _NAME.fullmatch(value):
         raise ValueError(f"{value!r} is no plain database name")
     return f'"{value}"'
