@@ -69,7 +69,7 @@ END $$;
 
 # An entry of this workspace with nothing moved yet.
 BLANK = """
-CREATE FUNCTION ledger_blank(p_here uuid, p_kind varchar, p_reference uuid) RETURNS billing_entry
+CREATE FUNCTION ledger_blank(p_here uuid, p_kind text, p_reference uuid) RETURNS billing_entry
     LANGUAGE plpgsql AS $$
 DECLARE e billing_entry;
 BEGIN
@@ -112,8 +112,8 @@ $$;
 
 # A new lot pays what is owed first; the rest is there to spend.
 ADD_LOT = """
-CREATE FUNCTION ledger_add_lot(w billing_wallet, p_source varchar, p_reference varchar, p_words bigint,
-    p_expires timestamptz, p_reason varchar, p_details jsonb, OUT p_lot uuid) LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_add_lot(w billing_wallet, p_source text, p_reference text, p_words bigint,
+    p_expires timestamptz, p_reason text, p_details jsonb, OUT p_lot uuid) LANGUAGE plpgsql AS $$
 DECLARE
     owed bigint := least(w.debt, p_words);
     e billing_entry;
@@ -175,7 +175,7 @@ DECLARE
     starts timestamptz;
     ends timestamptz;
     month integer := 0;
-    named varchar;
+    named text;
 BEGIN
     SELECT * INTO s FROM billing_subscription WHERE workspace_id = w.workspace_id AND ends_at <= ledger_now();
     IF NOT FOUND THEN RETURN; END IF;
@@ -194,50 +194,72 @@ BEGIN
 END $$;
 """
 
-# Ends a turn's hold: what was delivered is paid, as far as it was held; the rest is written off.
+# A reply is paid: at most what is payable, the rest is written off; its hold is over. Twice a reply counts, so
+# this does in two statements what `ledger_enter` does for the rare kinds.
 CHARGE = """
 CREATE FUNCTION ledger_charge(w billing_wallet, h billing_hold, p_payable bigint, p_words bigint,
     p_details jsonb) RETURNS billing_wallet LANGUAGE plpgsql AS $$
 DECLARE
-    e billing_entry := ledger_blank(w.workspace_id, 'charge', h.turn);
     paid bigint := least(p_words, p_payable);
+    from_plan bigint := least(w.plan, paid);
+    from_bonus bigint := least(w.bonus, paid - from_plan);
+    from_purchased bigint := paid - from_plan - from_bonus;
 BEGIN
-    e := ledger_spend(w, paid, e);
-    e.written_off := p_words - paid;
-    e.employee_id := h.employee_id; e.chat_id := h.chat_id; e.user_id := h.user_id;
-    e.details := p_details;
-    RETURN ledger_enter(e, -h.words);
+    UPDATE billing_wallet SET
+        plan = plan - from_plan, bonus = bonus - from_bonus, purchased = purchased - from_purchased,
+        held = held - h.words, sequence = sequence + 1, moved_at = greatest(moved_at, ledger_now())
+    WHERE workspace_id = w.workspace_id RETURNING * INTO w;
+    INSERT INTO billing_entry (workspace_id, sequence, at, kind, reference, plan, bonus, purchased, debt,
+        plan_after, bonus_after, purchased_after, debt_after, written_off, employee_id, chat_id, user_id,
+        details, reason)
+    VALUES (w.workspace_id, w.sequence, w.moved_at, 'charge', h.turn, -from_plan, -from_bonus, -from_purchased, 0,
+        w.plan, w.bonus, w.purchased, w.debt, p_words - paid, h.employee_id, h.chat_id, h.user_id,
+        p_details, '');
+    RETURN w;
 END $$;
 """
 
 INSIDE = [NOW, LOTS_NOW, SPEND, BLANK, ENTER, WORK_OUT, SCHEDULE, ADD_LOT, RENEW, FALL_DUE, LOCK, CHARGE]
 
+# The common case is two statements: the wallet promises, the hold is written. Whatever stands in the way (time
+# has run out for something, no wallet yet, asked before, too few words) is looked at under the lock, once.
 RESERVE = """
 #variable_conflict use_column
 DECLARE
+    here uuid := current_workspace();
     w billing_wallet;
-    free bigint;
 BEGIN
     IF (p_words > 0) IS NOT TRUE THEN
         RAISE EXCEPTION 'words to reserve: %', p_words USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    w := ledger_lock();
-    free := w.plan + w.bonus + w.purchased - w.held;
-    UPDATE billing_hold SET lease_until = greatest(lease_until, ledger_now() + p_lease)
-        WHERE workspace_id = w.workspace_id AND turn = p_turn RETURNING words INTO held;
-    IF FOUND THEN
-        granted := true; words_left := free;
-    ELSIF EXISTS (SELECT FROM billing_entry
-                  WHERE workspace_id = w.workspace_id AND reference = p_turn AND kind = 'charge') THEN
-        granted := true; held := 0; words_left := free;
-    ELSIF p_words > free THEN
-        granted := false; held := 0; words_left := free;
-    ELSE
-        INSERT INTO billing_hold (workspace_id, turn, words, lease_until, employee_id, chat_id, user_id)
-            VALUES (w.workspace_id, p_turn, p_words, ledger_now() + p_lease, p_employee, p_chat, p_user);
-        UPDATE billing_wallet SET held = held + p_words WHERE workspace_id = w.workspace_id;
-        granted := true; held := p_words; words_left := free - p_words;
-    END IF;
+    FOR attempt IN 1..2 LOOP
+        UPDATE billing_wallet SET held = held + p_words
+            WHERE workspace_id = here AND held + p_words <= plan + bonus + purchased
+              AND (attempt = 2 OR (due_at > ledger_now()) IS NOT FALSE)
+            RETURNING plan + bonus + purchased - held INTO words_left;
+        IF FOUND THEN
+            INSERT INTO billing_hold (workspace_id, turn, words, lease_until, employee_id, chat_id, user_id)
+                SELECT here, p_turn, p_words, ledger_now() + p_lease, p_employee, p_chat, p_user
+                WHERE NOT EXISTS (SELECT FROM billing_entry
+                                  WHERE workspace_id = here AND reference = p_turn AND kind = 'charge')
+                ON CONFLICT (workspace_id, turn) DO NOTHING;
+            IF FOUND THEN
+                granted := true; held := p_words;
+                RETURN;
+            END IF;
+            UPDATE billing_wallet SET held = held - p_words WHERE workspace_id = here;
+        END IF;
+        w := ledger_lock();
+        words_left := w.plan + w.bonus + w.purchased - w.held;
+        UPDATE billing_hold SET lease_until = greatest(lease_until, ledger_now() + p_lease)
+            WHERE workspace_id = here AND turn = p_turn RETURNING words INTO held;
+        granted := FOUND;
+        EXIT WHEN granted;
+        held := 0;
+        granted := EXISTS (SELECT FROM billing_entry
+                           WHERE workspace_id = here AND reference = p_turn AND kind = 'charge');
+        EXIT WHEN granted OR p_words > words_left;
+    END LOOP;
 END
 """
 
@@ -279,27 +301,23 @@ END
 SETTLE = """
 #variable_conflict use_column
 DECLARE
-    w billing_wallet;
+    w billing_wallet := ledger_lock();
     h billing_hold;
     payable bigint;
-    before bigint;
 BEGIN
     IF (p_words >= 0) IS NOT TRUE THEN
         RAISE EXCEPTION 'words to settle: %', p_words USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    w := ledger_lock();
     DELETE FROM billing_hold WHERE workspace_id = w.workspace_id AND turn = p_turn RETURNING * INTO h;
     IF FOUND THEN
         payable := h.words;
     ELSE
         SELECT -(plan + bonus + purchased), written_off INTO charged, written_off FROM billing_entry
             WHERE workspace_id = w.workspace_id AND reference = p_turn AND kind = 'charge';
-        IF FOUND THEN
-            words_left := w.plan + w.bonus + w.purchased - w.held;
-            RETURN;
-        END IF;
+        words_left := w.plan + w.bonus + w.purchased - w.held;
+        IF FOUND THEN RETURN; END IF;
         -- The lease had run out and the hold was reaped, and yet the text is there: paid from what is free.
-        payable := w.plan + w.bonus + w.purchased - w.held;
+        payable := words_left;
         h.turn := p_turn; h.words := 0;
         h.employee_id := (p_details ->> 'employee')::uuid;
         h.chat_id := (p_details ->> 'chat')::uuid;
@@ -388,8 +406,8 @@ END
 # changes only what is missing. A refund gives back unused words; a reversed payment also takes what the lot has
 # paid for, from other words and at last as a debt. Words that expired were never used: nobody owes them.
 TAKE_BACK = """
-CREATE FUNCTION ledger_take_back(p_kind varchar, p_source varchar, p_reference varchar, p_words bigint,
-    p_reason varchar, p_details jsonb, OUT taken_back bigint, OUT debt bigint, OUT words_left bigint)
+CREATE FUNCTION ledger_take_back(p_kind text, p_source text, p_reference text, p_words bigint,
+    p_reason text, p_details jsonb, OUT taken_back bigint, OUT debt bigint, OUT words_left bigint)
     LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -445,7 +463,7 @@ SELECT * FROM ledger_take_back('refund', p_source, p_reference, p_words, p_reaso
 REVERSE = """
 SELECT * FROM ledger_take_back('reversal', p_source, p_reference, p_words, p_reason, p_details)
 """
-TAKE_BACK_SIGNATURE = """(p_source varchar, p_reference varchar, p_words bigint, p_reason varchar,
+TAKE_BACK_SIGNATURE = """(p_source text, p_reference text, p_words bigint, p_reason text,
     p_details jsonb DEFAULT '{}', OUT taken_back bigint, OUT debt bigint, OUT words_left bigint)"""
 
 BALANCE = """
@@ -464,7 +482,7 @@ BEGIN
            coalesce(array_agg(words ORDER BY rank, expires_at NULLS LAST, created_at, id), '{}'),
            coalesce(array_agg(expires_at ORDER BY rank, expires_at NULLS LAST, created_at, id), '{}')
         INTO sources, amounts, expiries
-        FROM (SELECT *, array_position('{plan,bonus,purchased}', source::text) AS rank FROM billing_lot_now
+        FROM (SELECT *, array_position('{plan,bonus,purchased}', source) AS rank FROM billing_lot_now
               WHERE workspace_id = w.workspace_id AND words > 0) o;
 END
 """
@@ -521,19 +539,19 @@ class Migration(migrations.Migration):
         Verb("ledger_release(p_turn uuid, OUT released bigint, OUT words_left bigint)", "record", RELEASE),
         Verb("ledger_reap(OUT settled integer, OUT released integer)", "record", REAP),
         Verb(
-            "ledger_grant(p_source varchar, p_reference varchar, p_words bigint, p_expires timestamptz,"
-            " p_reason varchar, p_details jsonb DEFAULT '{}', OUT granted boolean, OUT lot uuid,"
+            "ledger_grant(p_source text, p_reference text, p_words bigint, p_expires timestamptz,"
+            " p_reason text, p_details jsonb DEFAULT '{}', OUT granted boolean, OUT lot uuid,"
             " OUT words_left bigint)",
             "record",
             GRANT,
         ),
         Verb("ledger_expire()", "bigint", EXPIRE),
-        Verb("ledger_begin(p_plan varchar, p_words bigint)", "bigint", BEGIN_PLAN),
+        Verb("ledger_begin(p_plan text, p_words bigint)", "bigint", BEGIN_PLAN),
         Definer(f"ledger_refund{TAKE_BACK_SIGNATURE}", "record", REFUND),
         Definer(f"ledger_reverse{TAKE_BACK_SIGNATURE}", "record", REVERSE),
         Verb(
-            "ledger_balance(OUT plan varchar, OUT words_left bigint, OUT reserved bigint, OUT debt bigint,"
-            " OUT sources varchar[], OUT amounts bigint[], OUT expiries timestamptz[])",
+            "ledger_balance(OUT plan text, OUT words_left bigint, OUT reserved bigint, OUT debt bigint,"
+            " OUT sources text[], OUT amounts bigint[], OUT expiries timestamptz[])",
             "record",
             BALANCE,
         ),
