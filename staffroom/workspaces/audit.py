@@ -15,13 +15,12 @@ from django.utils import timezone
 from staffroom.core.scope import current_workspace_id
 from staffroom.core.sentences import part
 
-from .members import By, Member
+from .members import By
 from .models import AuditEntry, Workspace
 
 _START = bytes(32)
-came_from: ContextVar[str | None] = ContextVar(
-    "came_from", default=None
-)  # the client's address, set at the door
+# The client's address, set at the door.
+came_from: ContextVar[str | None] = ContextVar("came_from", default=None)
 
 
 @part
@@ -33,7 +32,7 @@ def write(action: str, *, by: By, target: Any = None, before: Any = None, after:
         workspace_id=current_workspace_id(),
         number=(last["number"] if last else 0) + 1,
         at=timezone.now(),
-        actor=by.as_actor if isinstance(by, Member) else {"system": by},
+        actor={"system": by} if isinstance(by, str) else by.as_actor,
         action=action,
         target=target or {},
         before=before,

@@ -60,4 +60,17 @@ class Member:
         return {"user": str(self.user_id), "name": self.user_name, "email": self.user_email}
 
 
-By = Member | str
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Somebody without a place in the workspace, who may still say no to an invitation."""
+
+    email: str
+    user_id: UUID | None = None
+    name: str = ""
+
+    @property
+    def as_actor(self) -> dict[str, str]:
+        return {"user": str(self.user_id or ""), "name": self.name, "email": self.email}
+
+
+By = Member | Guest | str

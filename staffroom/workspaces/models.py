@@ -73,7 +73,14 @@ class Membership(Tenant):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "user"], name="one_membership_each")]
-        indexes = [models.Index(fields=["user", "last_used_at"], name="memberships_of_user")]
+        indexes = [
+            models.Index(fields=["user", "last_used_at"], name="memberships_of_user"),
+            models.Index(
+                fields=["workspace", "joined_at", "id"],
+                condition=Q(status="active"),
+                name="members_by_time",
+            ),
+        ]
 
 
 class Invitation(Tenant):

@@ -1,4 +1,8 @@
-"""Reads of workspaces. Those that start from a person, before any workspace is open, go through functions of the owner."""
+"""Reads of workspaces and their people.
+
+Those that start from a person, before any workspace is open, go through functions of the owner; those that take a
+member run in the member's open scope.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.utils import timezone
+
+from staffroom.core.paging import Page, page, position
 
 from .members import Member
-from .permissions import Role
+from .permissions import May, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +76,121 @@ def organization(member: Member) -> Organization:
             [member.role, member.workspace_id],
         )
         return Organization(*cursor.fetchone())
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """One row of the members' list."""
+
+    id: UUID
+    user_id: UUID
+    name: str
+    email: str
+    role: Role
+    joined_at: datetime
+
+    @property
+    def is_owner(self) -> bool:
+        return self.role == Role.OWNER
+
+
+_NAME = "coalesce(nullif(u.name, ''), split_part(u.email, '@', 1))"
+_COLLEAGUES = f"""
+    SELECT m.id, u.id, {_NAME}, u.email,
+           CASE WHEN w.owner_id = u.id THEN 'owner' ELSE m.role END, m.joined_at
+    FROM workspaces_membership m
+    JOIN accounts_user u ON u.id = m.user_id
+    JOIN workspaces_workspace w ON w.id = m.workspace_id
+    WHERE m.workspace_id = %(workspace)s AND m.status = 'active'
+"""  # noqa: S608 - put together from constants, here and below
+
+
+def members(member: Member, cursor: str | None = None, limit: int = 50, q: str = "") -> Page[Colleague]:
+    """Everybody with an active membership, the longest there first; `q` is looked for in name and address."""
+    member.require(May.SEE_MEMBERS)
+    values: dict[str, Any] = {"workspace": member.workspace_id, "limit": limit + 1}
+    sql = _COLLEAGUES
+    if q := _plain(q):
+        values["q"] = f"%{_literal(q)}%"
+        sql += f" AND ({_NAME} ILIKE %(q)s OR u.email ILIKE %(q)s)"
+    if cursor:
+        values["at"], values["id"] = position("members", cursor, tuple[datetime, UUID])
+        sql += " AND (m.joined_at, m.id) > (%(at)s, %(id)s)"
+    sql += " ORDER BY m.joined_at, m.id LIMIT %(limit)s"
+    found = [_colleague(row) for row in _rows(sql, values)]
+    return page(found, limit, "members", lambda row: (row.joined_at, row.id))
+
+
+def member_count(member: Member, at_most: int = 1000) -> int:
+    """How many are active; counting ends at `at_most`."""
+    [(number,)] = _rows(
+        "SELECT count(*) FROM (SELECT FROM workspaces_membership WHERE workspace_id = %(workspace)s"
+        " AND status = 'active' LIMIT %(most)s) some",
+        {"workspace": member.workspace_id, "most": at_most},
+    )
+    return int(number)
+
+
+def colleague(member: Member, user_id: UUID) -> Colleague | None:
+    rows = _rows(f"{_COLLEAGUES} AND u.id = %(user)s", {"workspace": member.workspace_id, "user": user_id})
+    return next(map(_colleague, rows), None)
+
+
+def _colleague(row: tuple[Any, ...]) -> Colleague:
+    id_, user_id, name, email, role, joined_at = row
+    return Colleague(id_, user_id, name, email, Role(role), joined_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A pending invitation as those see it who may invite."""
+
+    id: UUID
+    email: str
+    role: Role
+    expires_at: datetime
+    created_at: datetime
+    invited_by_id: UUID | None
+    invited_by: str | None
+    token_hash: bytes
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
+
+
+def invitations(member: Member, cursor: str | None = None, limit: int = 50) -> Page[Sent]:
+    """Pending ones of the member's organization, the newest first; expired ones too."""
+    member.require(May.MANAGE_MEMBERS)
+    values: dict[str, Any] = {"workspace": member.workspace_id, "limit": limit + 1}
+    sql = f"""
+        SELECT i.id, i.email, i.role, i.expires_at, i.created_at, i.invited_by_id, {_NAME}, i.token_hash
+        FROM workspaces_invitation i LEFT JOIN accounts_user u ON u.id = i.invited_by_id
+        WHERE i.workspace_id = %(workspace)s AND i.state = 'pending'
+    """  # noqa: S608
+    if cursor:
+        values["at"], values["id"] = position("invitations", cursor, tuple[datetime, UUID])
+        sql += " AND (i.created_at, i.id) < (%(at)s, %(id)s)"
+    sql += " ORDER BY i.created_at DESC, i.id DESC LIMIT %(limit)s"
+    found = [_sent(row) for row in _rows(sql, values)]
+    return page(found, limit, "invitations", lambda row: (row.created_at, row.id))
+
+
+def _sent(row: tuple[Any, ...]) -> Sent:
+    id_, email, role, expires_at, created_at, invited_by_id, invited_by, token_hash = row
+    return Sent(id_, email, Role(role), expires_at, created_at, invited_by_id, invited_by, bytes(token_hash))
+
+
+def _plain(q: str) -> str:
+    """PostgreSQL stores no NUL and no half of a surrogate pair, so none can be looked for."""
+    return q.replace("\0", "").encode("utf-8", "ignore").decode().strip()[:100]
+
+
+def _literal(q: str) -> str:
+    return q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _rows(sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return list(cursor.fetchall())

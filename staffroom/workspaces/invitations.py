@@ -1,0 +1,408 @@
+"""Invitations: by e-mail, with a link, to a role; they open the door for exactly one account.
+
+The link's token is derived from the invitation and the installation's key, so that it can be copied as long as the
+invitation is pending; the table holds only its hash, and without the key nothing leads from the one to the other.
+The mailed link ends in a proof more. Whoever comes with it has read the mail, which verifies the address; a copied
+link does not, or an admin could make oneself an account in anybody's name.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import connection
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
+
+from staffroom.accounts.emails import normalised
+from staffroom.accounts.models import User
+from staffroom.accounts.people import verified_address
+from staffroom.core import mail
+from staffroom.core.checks import together
+from staffroom.core.errors import Conflict, Forbidden, Invalid, NotHere, StaffroomError
+from staffroom.core.lines import one_line
+from staffroom.core.paging import Page
+from staffroom.core.ratelimits import Limit
+from staffroom.core.scope import workspace_scope
+from staffroom.core.sentences import part, sentence
+
+from . import audit, queries, standing
+from .keys import hashed
+from .members import By, Guest, Member
+from .models import Invitation, Membership, Workspace
+from .permissions import ROLES, May, Role
+
+VALID = timedelta(days=7)
+OF_ORGANIZATION = Limit("invitations of an organization", 100, timedelta(days=1))
+TO_ADDRESS = Limit("invitations to an address", 5, timedelta(days=1))
+DEAD_TOKENS = Limit("dead invitation tokens", 30, timedelta(minutes=15))
+
+
+class InvitationGone(StaffroomError):
+    """Unknown, expired, revoked, used or somebody else's: one and the same."""
+
+    code, status, title = "invitation_gone", 404, "This invitation is not valid any more"
+
+    def default_sentence(self) -> str:
+        return _("This invitation does not exist or is not valid any more. Ask for a new one.")
+
+
+class WrongAccount(Forbidden):
+    code, title = "wrong_account", "The invitation is for another account"
+
+    def __init__(self, invited: str, signed_in: str) -> None:
+        super().__init__(
+            _(
+                "This invitation is for %(invited)s, and you are signed in as %(signed_in)s. Switch the account."
+            )
+            % {"invited": invited, "signed_in": signed_in},
+            invited=invited,
+            signed_in=signed_in,
+        )
+
+
+class EmailUnverified(Forbidden):
+    code, title = "email_unverified", "Your e-mail address is not verified"
+
+    def default_sentence(self) -> str:
+        return _("Verify your e-mail address first: open the link in the mail that we sent you.")
+
+
+class AlreadyMember(Conflict):
+    code, title = "already_member", "Already a member"
+
+    def __init__(self, email: str) -> None:
+        super().__init__(_("%(email)s is a member of this organization already.") % {"email": email})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A pending invitation as its receiver may see it, before any workspace is open."""
+
+    id: UUID
+    workspace_id: UUID
+    slug: str
+    organization: str
+    avatar: str
+    role: Role
+    email: str
+    email_norm: str
+    invited_by: str
+    expires_at: datetime
+
+
+# --- those who invite --------------------------------------------------------------------------------------------
+
+
+@part
+def invite(*, email: str, role: str, by: Member) -> tuple[Invitation, str]:
+    """The invitation and the token of its link. One that is pending for the address is renewed."""
+    email, role = together(partial(_address, email), partial(_role, role))
+    workspace = standing.locked(by, May.MANAGE_MEMBERS)
+    norm = normalised(email)
+    if Membership.objects.filter(status=Membership.ACTIVE, user__email=norm).exists():
+        raise AlreadyMember(email)
+    _count(workspace, norm)
+    former = Invitation.objects.filter(email_norm=norm, state=Invitation.PENDING).first()
+    invitation = former or Invitation(workspace_id=workspace.id, email_norm=norm)
+    invitation.email, invitation.role, invitation.invited_by_id = email, role, by.user_id
+    return invitation, _send(invitation, workspace, by, "invitation.renewed" if former else "invitation.sent")
+
+
+@part
+def resend(invitation_id: UUID, *, by: Member) -> tuple[Invitation, str]:
+    """A new token, seven new days, a new mail; the former link is dead."""
+    workspace = standing.locked(by, May.MANAGE_MEMBERS)
+    invitation = _pending(invitation_id)
+    _count(workspace, invitation.email_norm)
+    invitation.invited_by_id = by.user_id
+    return invitation, _send(invitation, workspace, by, "invitation.renewed")
+
+
+@part
+def revoke(invitation_id: UUID, *, by: Member) -> None:
+    standing.locked(by, May.MANAGE_MEMBERS)
+    _revoke(_pending(invitation_id), by)
+
+
+@part
+def revoke_sent_by(user_id: UUID, *, by: By) -> None:
+    """They die with the membership, or the role, of the person who sent them."""
+    for invitation in Invitation.objects.filter(invited_by_id=user_id, state=Invitation.PENDING):
+        _revoke(invitation, by)
+
+
+def pending(member: Member, cursor: str | None = None, limit: int = 50) -> Page[queries.Sent]:
+    """What was sent and not answered, the newest first; expired ones too, which can be sent again."""
+    member.require(May.MANAGE_MEMBERS)
+    return queries.invitations(member, cursor, limit)
+
+
+def link(token: str) -> str:
+    """Only ever from the installation's own public address, whatever host a request names."""
+    return f"{settings.PUBLIC_URL}/invitations/{token}"
+
+
+def token_of(invitation: Invitation | queries.Sent) -> str | None:
+    """For “Copy link”; none when the installation's key has changed since."""
+    token = _token(invitation.id, invitation.expires_at)
+    return token if hmac.compare_digest(hashed(token), bytes(invitation.token_hash)) else None
+
+
+def _address(email: str) -> str:
+    email = email.strip() if isinstance(email, str) else ""
+    with suppress(ValidationError, UnicodeError):
+        validate_email(email)
+        email.partition("@")[2].encode("idna")
+        if len(normalised(email)) <= 254 and email.isprintable():
+            return email
+    raise Invalid({"email": [_("Enter an e-mail address, such as name@example.com.")]})
+
+
+def _role(role: str) -> str:
+    if role not in {Membership.ADMIN, Membership.MEMBER}:
+        raise Invalid({"role": [_("Choose Admin or Member. An owner is made by a transfer.")]})
+    return str(role)
+
+
+def _count(workspace: Workspace, norm: str) -> None:
+    OF_ORGANIZATION.count(workspace.id)
+    TO_ADDRESS.count(norm)
+
+
+def _pending(invitation_id: UUID) -> Invitation:
+    invitation = Invitation.objects.filter(id=invitation_id, state=Invitation.PENDING).first()
+    if invitation is None:
+        raise NotHere
+    return invitation
+
+
+def _send(invitation: Invitation, workspace: Workspace, by: Member, action: str) -> str:
+    invitation.expires_at = timezone.now() + VALID
+    token = _token(invitation.id, invitation.expires_at)
+    invitation.token_hash = hashed(token)
+    invitation.save()
+    audit.write(action, by=by, target=_target(invitation), after={"role": invitation.role})
+    _mail(invitation, token, workspace, by)
+    return token
+
+
+def _mail(invitation: Invitation, token: str, workspace: Workspace, by: Member) -> None:
+    reader = User.objects.filter(email=invitation.email_norm).values_list("language", flat=True).first()
+    mail.send(
+        "workspaces/mail/invitation",
+        invitation.email,
+        {
+            "organization": _said(workspace.name),
+            "inviter": _said(by.user_name) or _said(workspace.name),
+            "inviter_email": by.user_email,
+            "role": invitation.role,
+            "expires_at": invitation.expires_at,
+            "url": link(f"{token}.{_proof(token)}"),
+        },
+        language=reader or "",
+    )
+
+
+def _said(name: str) -> str:
+    """A name that a mail program makes no link of: names are typed by strangers, and the mail comes from us."""
+    return "".join(f"{sign}\u200b" if sign in ".:/@" else sign for sign in one_line(name))
+
+
+def _revoke(invitation: Invitation, by: By) -> None:
+    invitation.state, invitation.decided_at = Invitation.REVOKED, timezone.now()
+    invitation.save(update_fields=["state", "decided_at"])
+    audit.write("invitation.revoked", by=by, target=_target(invitation))
+
+
+def _target(invitation: Invitation) -> dict[str, str]:
+    return {"invitation": str(invitation.id), "email": invitation.email}
+
+
+# --- those who are invited ------------------------------------------------------------------------------------------
+
+
+def offer(token: str, *, came_from: object = "") -> Offer:
+    """What the link's page shows; changes nothing. Dead tokens are counted for `came_from`, an address or a user."""
+    with _throttled(came_from):
+        return _offer_by_token(token)
+
+
+def offers_to(user: User) -> list[Offer]:
+    """For the switcher: pending, to the verified address."""
+    address = verified_address(user)
+    return _offers("invitations_of(%s)", normalised(address)) if address else []
+
+
+def accept(token_or_id: str | UUID, *, user: User, came_from: object = "") -> Member:
+    """The member that the user now is. Of several acceptances at the same moment one makes the membership, and
+    all get the same good answer.
+    """
+    with _throttled(came_from or user.id):
+        return _accept(token_or_id, user)
+
+
+def decline(token_or_id: str | UUID, *, user: User | None, came_from: object = "") -> None:
+    """Whoever holds the link may say no, also without an account."""
+    with _throttled(came_from or (user and user.id)):
+        _decline(token_or_id, user)
+
+
+def is_mailed(token: str) -> bool:
+    """Whether this is the link out of the mail, which nobody sees who has not read it."""
+    bare, _dot, proof = token.partition(".")
+    return bool(proof) and hmac.compare_digest(proof.encode(), _proof(bare).encode())
+
+
+@sentence
+def _accept(token_or_id: str | UUID, user: User) -> Member:
+    offer = _offer_to(user, token_or_id)
+    with workspace_scope(offer.workspace_id), _closed_is_gone():
+        workspace = standing.lock()
+        if not _claim(offer, token_or_id, Invitation.ACCEPTED):
+            return _joined_just_now(offer, workspace, user)
+        invitation = Invitation.objects.get(id=offer.id)
+        if not _may_still_grant(workspace, invitation):
+            raise InvitationGone
+        return _join(workspace, invitation, user)
+
+
+@sentence
+def _decline(token_or_id: str | UUID, user: User | None) -> None:
+    offer = _offer_to(user, token_or_id) if user else _offer_by_token(str(token_or_id))
+    with workspace_scope(offer.workspace_id), _closed_is_gone():
+        standing.lock()
+        if not _claim(offer, token_or_id, Invitation.DECLINED):
+            raise InvitationGone
+        guest = Guest(offer.email, user.id if user else None, user.shown_name if user else "")
+        audit.write(
+            "invitation.declined", by=guest, target={"invitation": str(offer.id), "email": offer.email}
+        )
+
+
+def _offer_to(user: User, token_or_id: str | UUID) -> Offer:
+    """Found only by who may answer it; a wrong or unverified account gets told so by the link, never by the id."""
+    address = verified_address(user)
+    if isinstance(token_or_id, UUID):
+        if not address:
+            raise EmailUnverified
+        offers = {offer.id: offer for offer in _offers("invitations_of(%s)", normalised(address))}
+        if token_or_id not in offers:
+            raise InvitationGone
+        return offers[token_or_id]
+    offer = _offer_by_token(token_or_id)
+    if normalised(user.email) != offer.email_norm:
+        raise WrongAccount(offer.email, user.email)
+    if not address:
+        raise EmailUnverified
+    return offer
+
+
+def _claim(offer: Offer, token_or_id: str | UUID, state: str) -> bool:
+    """One conditional UPDATE decides who answers. A token that was renewed meanwhile claims nothing."""
+    now = timezone.now()
+    open_ = Invitation.objects.filter(id=offer.id, state=Invitation.PENDING, expires_at__gt=now)
+    if isinstance(token_or_id, str):
+        open_ = open_.filter(token_hash=_hash(token_or_id))
+    return bool(open_.update(state=state, decided_at=now))
+
+
+def _joined_just_now(offer: Offer, workspace: Workspace, user: User) -> Member:
+    """It was pending when this sentence looked and is not now: fine if the same person's other click took it."""
+    taken = Invitation.objects.filter(id=offer.id, state=Invitation.ACCEPTED).exists()
+    membership = standing.seat(user.id) if taken else None
+    if membership is None:
+        raise InvitationGone
+    return standing.member_for(workspace, user, standing.role_of(workspace, membership))
+
+
+def _may_still_grant(workspace: Workspace, invitation: Invitation) -> bool:
+    """An organization's key has no person behind it; what it sent stays until it is revoked."""
+    if invitation.invited_by_id is None:
+        return True
+    inviter = standing.seat(invitation.invited_by_id)
+    return inviter is not None and May.MANAGE_MEMBERS in ROLES[standing.role_of(workspace, inviter)]
+
+
+def _join(workspace: Workspace, invitation: Invitation, user: User) -> Member:
+    """A former member comes back with the new role; who is a member already keeps the role one has."""
+    membership = standing.seat(user.id, active=False) or Membership(
+        workspace_id=workspace.id, user_id=user.id
+    )
+    if membership._state.adding or membership.status != Membership.ACTIVE:
+        membership.role, membership.status = invitation.role, Membership.ACTIVE
+        membership.joined_at, membership.ended_at = timezone.now(), None
+    membership.last_used_at = timezone.now()
+    membership.save()
+    member = standing.member_for(workspace, user, standing.role_of(workspace, membership))
+    audit.write(
+        "invitation.accepted", by=member, target=_target(invitation), after={"role": str(member.role)}
+    )
+    return member
+
+
+# --- tokens ---------------------------------------------------------------------------------------------------------
+
+
+def _token(invitation_id: UUID, expires_at: datetime) -> str:
+    """43 characters; renewing changes the expiry and with it the token."""
+    said = f"{invitation_id}:{expires_at.astimezone(UTC).isoformat(timespec='microseconds')}"
+    return _letters(salted_hmac("staffroom.invitations.link", said, algorithm="sha256").digest())
+
+
+def _proof(token: str) -> str:
+    return _letters(salted_hmac("staffroom.invitations.mailed", token, algorithm="sha256").digest()[:18])
+
+
+def _hash(token: str) -> bytes:
+    """With or without the proof; whatever else stands in an address was never a token of ours."""
+    return hashed(token.partition(".")[0].encode("utf-8", "replace").decode())
+
+
+def _letters(digest: bytes) -> str:
+    return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _offer_by_token(token: str) -> Offer:
+    offers = _offers("invitation_by_token(%s)", _hash(token))
+    if not offers:
+        raise InvitationGone
+    return offers[0]
+
+
+_OFFER = "id, workspace_id, slug, name, avatar, role, email, email_norm, invited_by, expires_at"
+
+
+def _offers(function: str, value: str | bytes) -> list[Offer]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_OFFER} FROM {function}", [value])  # noqa: S608 - one of two functions, by name
+        return [
+            Offer(id_, workspace_id, slug, name, avatar, Role(role), *rest)
+            for id_, workspace_id, slug, name, avatar, role, *rest in cursor.fetchall()
+        ]
+
+
+@contextmanager
+def _throttled(came_from: object) -> Iterator[None]:
+    with DEAD_TOKENS.failures(InvitationGone, came_from):
+        yield
+
+
+@contextmanager
+def _closed_is_gone() -> Iterator[None]:
+    """An organization that was closed a moment ago answers as its dead invitations do."""
+    try:
+        yield
+    except NotHere:
+        raise InvitationGone from None
