@@ -252,7 +252,7 @@ if EMAIL_URL:
     EMAIL_TIMEOUT = 10
 else:
     EMAIL_BACKEND = "staffroom.core.mail.FolderBackend"
-PROCRASTINATE_IMPORT_PATHS = ["staffroom.core.mail", "staffroom.billing.jobs"]
+PROCRASTINATE_IMPORT_PATHS = ["staffroom.core.mail", "staffroom.billing.jobs", "staffroom.knowledge.ingestion"]
 PROCRASTINATE_ON_APP_READY = "config.schedule.recurring"
 
 # --- models of language -----------------------------------------------------------------------------
