@@ -7,7 +7,7 @@ progress in one transaction, and finishes. Who lost the lease finds another atte
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -116,7 +116,7 @@ def _write(source: Source, start: int, pieces: list[passages.Piece], whole: int)
 
 
 def _insert(source: Source, start: int, pieces: list[passages.Piece]) -> None:
-    values = {
+    values: dict[str, Any] = {
         "workspace": current_workspace_id(),
         "source": source.id,
         "title": spelled(source.title),

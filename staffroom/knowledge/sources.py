@@ -24,8 +24,9 @@ _AT_ONCE: Final = 50_000  # letters that are cut up within the request; more is 
 @part
 def add(title: str, text: str, *, by: By) -> Source:
     """A pasted text. Short ones are ready at once, long ones when the job has cut them up."""
+    title, text = _checked(title, text)
     source = Source.objects.create(
-        **_checked(title, text), created_by_id=by.user_id if isinstance(by, Member) else None
+        title=title, text=text, created_by_id=by.user_id if isinstance(by, Member) else None
     )
     audit.write("knowledge.add", by=by, target={"source": str(source.id), "title": source.title})
     if len(source.text) > _AT_ONCE:
@@ -45,7 +46,7 @@ def delete(source: Source, *, by: Member) -> None:
     source.delete()
 
 
-def _checked(title: str, text: str) -> dict[str, str]:
+def _checked(title: str, text: str) -> tuple[str, str]:
     errors: dict[str, list[str]] = {}
     text = storable(text)
     if not text.strip():
@@ -61,4 +62,4 @@ def _checked(title: str, text: str) -> dict[str, str]:
         errors |= wrong.errors
     if errors:
         raise Invalid(errors)
-    return {"title": title, "text": text}
+    return title, text
