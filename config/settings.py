@@ -252,7 +252,11 @@ if EMAIL_URL:
     EMAIL_TIMEOUT = 10
 else:
     EMAIL_BACKEND = "staffroom.core.mail.FolderBackend"
-PROCRASTINATE_IMPORT_PATHS = ["staffroom.core.mail", "staffroom.billing.jobs"]
+PROCRASTINATE_IMPORT_PATHS = [
+    "staffroom.core.mail",
+    "staffroom.billing.jobs",
+    "staffroom.knowledge.ingestion",
+]
 PROCRASTINATE_ON_APP_READY = "config.schedule.recurring"
 
 # --- models of language -----------------------------------------------------------------------------
@@ -264,6 +268,8 @@ MISTRAL_API_KEY = os.environ.get("MISTRAL_API_KEY", "")
 DEFAULT_MODEL = os.environ.get("STAFFROOM_MODEL") or (
     "openai:gpt-5-mini" if OPENAI_API_KEY or OPENAI_BASE_URL else "extract"
 )
+# Words of the balance for each word sent or written; "openai:*" stands for all of a provider, 1 where nothing stands.
+MODEL_RATES: dict[str, float] = {"extract": 1}
 
 # --- security ----------------------------------------------------------------------------------------
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None

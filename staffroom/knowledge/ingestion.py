@@ -7,16 +7,18 @@ progress in one transaction, and finishes. Who lost the lease finds another atte
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from procrastinate.contrib.django import app
 
 from staffroom.core import ids, words
-from staffroom.core.scope import current_workspace_id, workspace_scope
+from staffroom.core.scope import across_workspaces, current_workspace_id, workspace_scope
+from staffroom.core.sentences import part
 
 from . import languages, passages
 from .models import Passage, Source
@@ -26,11 +28,12 @@ _BATCH: Final = 200
 _LEASE: Final = timedelta(minutes=2)
 _MOST: Final = 50_000  # passages of one source
 
-# The words of the title count for every passage, less than the text's; the source's id is a word of its own.
+# The words of the title count for every passage, less than the text's; the ids of source and workspace are
+# words of their own.
 _INSERT: Final = """
 INSERT INTO knowledge_passage (id, workspace_id, created_at, source_id, number, heading, text, language, tsv)
 SELECT p.id, s.workspace_id, now(), s.id, p.number, p.heading, p.text, s.language,
-       array_to_tsvector(ARRAY['§' || s.id])
+       array_to_tsvector(ARRAY['§' || s.id, '§' || s.workspace_id])
        || setweight(to_tsvector(s.language::regconfig, %(title)s), 'C')
        || setweight(to_tsvector(s.language::regconfig, p.spelled_heading), 'A')
        || to_tsvector(s.language::regconfig, p.spelled)
@@ -40,6 +43,30 @@ FROM knowledge_source s,
          AS p(id, number, heading, text, spelled_heading, spelled)
 WHERE s.workspace_id = %(workspace)s AND s.id = %(source)s
 """
+
+
+@part
+def ring(source_id: UUID) -> None:
+    """Ask the worker to cut up a source of the open workspace, once this transaction is committed."""
+    prepare.defer(workspace_id=str(current_workspace_id()), source_id=str(source_id))
+
+
+@app.task(name="knowledge.prepare")
+def prepare(workspace_id: str, source_id: str) -> None:
+    ingest(UUID(workspace_id), UUID(source_id))
+
+
+@app.task(name="knowledge.ring_again", queueing_lock="knowledge.ring_again")
+def ring_again(timestamp: int = 0) -> None:
+    """For sources that nobody has taken, or whose taker died."""
+    with across_workspaces("a worker dies with sources of any workspace in its hands"):
+        left = Source.objects.filter(
+            Q(lease_until=None, created_at__lt=timezone.now() - _LEASE) | Q(lease_until__lt=timezone.now()),
+            state=Source.PENDING,
+        )
+        waiting = list(left.values_list("workspace_id", "id"))
+    for workspace_id, source_id in waiting:
+        prepare.defer(workspace_id=str(workspace_id), source_id=str(source_id))
 
 
 def ingest(workspace_id: UUID, source_id: UUID) -> None:
@@ -89,7 +116,7 @@ def _write(source: Source, start: int, pieces: list[passages.Piece], whole: int)
 
 
 def _insert(source: Source, start: int, pieces: list[passages.Piece]) -> None:
-    values = {
+    values: dict[str, Any] = {
         "workspace": current_workspace_id(),
         "source": source.id,
         "title": spelled(source.title),

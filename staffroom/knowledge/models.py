@@ -37,8 +37,8 @@ class Source(Tenant):
 
 
 class Passage(Tenant):
-    """A part of a source, about 200 words; `number` counts from 0. `tsv` also holds the source's id as a word,
-    so that the index itself keeps to the sources that are asked for."""
+    """A part of a source, about 200 words; `number` counts from 0. `tsv` also holds the ids of its source and
+    its workspace as words, so that the index itself keeps to what is asked for."""
 
     source = models.ForeignKey(
         Source, on_delete=models.CASCADE, related_name="passages", db_constraint=False, db_index=False

@@ -120,7 +120,11 @@ def _tail(held: list[_Span], following: _Span) -> list[_Span]:
     while kept > 1:
         span = held[kept - 1]
         have += span.words
-        if have > OVERLAP or held[-1].end - span.start > LETTERS // 5 or not _fits(span.start, have, following):
+        if (
+            have > OVERLAP
+            or held[-1].end - span.start > LETTERS // 5
+            or not _fits(span.start, have, following)
+        ):
             break
         kept -= 1
     return held[kept:]

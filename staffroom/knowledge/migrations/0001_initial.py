@@ -2,61 +2,114 @@
 
 import django.contrib.postgres.search
 import django.db.models.deletion
-import staffroom.core.ids
 from django.conf import settings
 from django.db import migrations, models
 
+import staffroom.core.ids
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('workspaces', '0002_wall'),
+        ("workspaces", "0002_wall"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Source',
+            name="Source",
             fields=[
-                ('id', models.UUIDField(default=staffroom.core.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('title', models.CharField(max_length=200)),
-                ('kind', models.CharField(choices=[('text', 'text')], default='text', max_length=8)),
-                ('text', models.TextField()),
-                ('words', models.IntegerField(default=0)),
-                ('cut_into', models.IntegerField(default=0)),
-                ('language', models.CharField(default='simple', max_length=20)),
-                ('state', models.CharField(choices=[('pending', 'pending'), ('ready', 'ready'), ('failed', 'failed')], default='pending', max_length=8)),
-                ('progress', models.SmallIntegerField(default=0)),
-                ('error', models.TextField(blank=True)),
-                ('attempt', models.IntegerField(default=0)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('created_by', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='workspaces.workspace')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=staffroom.core.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("title", models.CharField(max_length=200)),
+                ("kind", models.CharField(choices=[("text", "text")], default="text", max_length=8)),
+                ("text", models.TextField()),
+                ("words", models.IntegerField(default=0)),
+                ("cut_into", models.IntegerField(default=0)),
+                ("language", models.CharField(default="simple", max_length=20)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("pending", "pending"), ("ready", "ready"), ("failed", "failed")],
+                        default="pending",
+                        max_length=8,
+                    ),
+                ),
+                ("progress", models.SmallIntegerField(default=0)),
+                ("error", models.TextField(blank=True)),
+                ("attempt", models.IntegerField(default=0)),
+                ("lease_until", models.DateTimeField(null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="workspaces.workspace",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Passage',
+            name="Passage",
             fields=[
-                ('id', models.UUIDField(default=staffroom.core.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('number', models.IntegerField()),
-                ('heading', models.TextField(blank=True)),
-                ('text', models.TextField()),
-                ('language', models.CharField(max_length=20)),
-                ('tsv', django.contrib.postgres.search.SearchVectorField()),
-                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='workspaces.workspace')),
-                ('source', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='passages', to='knowledge.source')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=staffroom.core.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("number", models.IntegerField()),
+                ("heading", models.TextField(blank=True)),
+                ("text", models.TextField()),
+                ("language", models.CharField(max_length=20)),
+                ("tsv", django.contrib.postgres.search.SearchVectorField()),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="workspaces.workspace",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="passages",
+                        to="knowledge.source",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='source',
-            constraint=models.UniqueConstraint(fields=('workspace', 'id'), name='sources_of_workspace'),
+            model_name="source",
+            constraint=models.UniqueConstraint(fields=("workspace", "id"), name="sources_of_workspace"),
         ),
         migrations.AddConstraint(
-            model_name='passage',
-            constraint=models.UniqueConstraint(fields=('workspace', 'source', 'number'), name='passages_of_source'),
+            model_name="passage",
+            constraint=models.UniqueConstraint(
+                fields=("workspace", "source", "number"), name="passages_of_source"
+            ),
         ),
     ]
