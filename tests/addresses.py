@@ -1,0 +1,83 @@
+"""Who gets what, at every address: one line each. `tests/test_routes.py` walks it, and fails for an address without a line.
+
+    at("GET /api/v1/{ctx}/employees", EVERYBODY)
+    at("POST /api/v1/o/{slug}/invitations", ADMINS, 201, json={"email": "new@example.com", "role": "member"})
+
+`{ctx}` is walked below /me and below /o/{slug}. Every other name in braces stands for an object that `OBJECTS` makes
+anew for each call, so that one caller's deed is not in the way of the next. `who` names the roles that are let in; the
+other members get 403, everybody else 404 (pages: a sign-in for who is nobody).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+OWNER = frozenset({"owner"})
+ADMINS = frozenset({"owner", "admin"})
+NOT_OWNER = frozenset({"admin", "member"})
+EVERYBODY = frozenset({"owner", "admin", "member"})
+PERSON = frozenset({"person"})  # somebody signed in, outside every context
+ANYBODY = frozenset({"anybody"})
+
+
+@dataclass(frozen=True)
+class Address:
+    method: str
+    path: str
+    who: frozenset[str]
+    answers: tuple[int, ...] = (200,)
+    json: Any = None
+    form: dict[str, Any] = field(default_factory=dict)
+    me: bool = True  # of `{ctx}`: whether the personal account has this address
+    keys: tuple[int, ...] | None = None  # what an organization's key gets, where that differs from its role
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def is_api(self) -> bool:
+        return self.path.startswith(("/api/", "/v1/"))
+
+
+def at(name: str, who: frozenset[str], *answers: int, **more: Any) -> Address:
+    method, path = name.split(" ", 1)
+    return Address(method, path, who, answers or (200,), **more)
+
+
+# What stands in braces → how to make one in the open workspace, for a user (None: made by a key).
+OBJECTS: dict[str, Callable[[Any], str]] = {}
+
+ADDRESSES: list[Address] = [
+    # --- open to anybody ------------------------------------------------------------------------
+    at("GET /healthz", ANYBODY),
+    at("HEAD /healthz", ANYBODY),
+    at("GET /readyz", ANYBODY),
+    at("HEAD /readyz", ANYBODY),
+    at("GET /metrics", ANYBODY),
+    at("HEAD /metrics", ANYBODY),
+    at("GET /api/v1/", ANYBODY, 404),
+    at("POST /api/v1/", ANYBODY, 404),
+    at("GET /api/v1/openapi.json", ANYBODY),
+    at("GET /api/v1/docs", ANYBODY),
+    # --- a person's own -------------------------------------------------------------------------
+    at("GET /api/v1/user", PERSON),
+    at("GET /api/v1/contexts", PERSON),
+    at("GET /", PERSON, 302),
+    at("GET re:bare", PERSON, 302),
+    # --- organizations --------------------------------------------------------------------------
+    at("GET /api/v1/o/{slug}", EVERYBODY),
+]
+
+# Pages of libraries and of development: no workspace is read there, and what they do is tested in their package.
+ELSEWHERE = {
+    "/accounts/": "a person's own account, before and outside every workspace",
+    "/dev/": "mails and components, only while STAFFROOM_ENV is development",
+}
+
+
+def new_slug() -> str:
+    return f"new-{uuid4().hex[-8:]}"
