@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture(scope="session")
-def _clock() -> None:
+@pytest.fixture(scope="session", autouse=True)
+def clock() -> None:
     """The ledger's clock obeys the tests; without a shift it tells the true time."""
     from .purse import CLOCK, as_owner
 
@@ -22,8 +22,8 @@ def cast() -> Any:
     return Cast()
 
 
-@pytest.fixture()
-def purse(cast: Any, _clock: None) -> Any:
+@pytest.fixture
+def purse(cast: Any) -> Any:
     from .purse import Purse
 
     return Purse(cast)

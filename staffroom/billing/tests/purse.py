@@ -12,7 +12,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
-from django.db import connection, connections
+import pytest
+from django.db import DatabaseError, connection, connections, transaction
 from django.test import override_settings
 from django.utils import timezone
 
@@ -131,3 +132,13 @@ def as_owner(sql: str, *values: Any) -> list[tuple[Any, ...]]:
     with connections["owner"].cursor() as cursor:
         cursor.execute(sql, values or None)
         return cursor.fetchall() if cursor.description else []
+
+
+def refused_by(constraint: str, sql: str, *values: Any) -> None:
+    """The owner tries, and the table itself refuses; nothing is left behind either way."""
+    with transaction.atomic(using="owner"):
+        try:
+            with pytest.raises(DatabaseError, match=constraint):
+                as_owner(sql, *values)
+        finally:
+            transaction.set_rollback(True, using="owner")
