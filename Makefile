@@ -20,6 +20,7 @@ bench: $(VENV)/.tools
 	$(BIN)/python -m bench
 
 $(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Staffroom needs Python 3.11 or newer: make PYTHON=python3.11 run")'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runtime: requirements/base.txt pyproject.toml | $(BIN)/python
