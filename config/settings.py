@@ -78,6 +78,9 @@ _POOL = {"min_size": 1, "max_size": POOL, "timeout": 10}
 _SESSION = "-c idle_in_transaction_session_timeout=15000 -c lock_timeout=10000 -c statement_timeout=30000"
 
 DATABASES: dict[str, dict[str, object]] = {}
+# For what runs on the event loop; the bus needs a direct way where a pooler stands before the database.
+DB_APP = os.environ.get("STAFFROOM_DB_APP", "")
+DB_DIRECT = os.environ.get("STAFFROOM_DB_DIRECT") or DB_APP
 if _url := os.environ.get("STAFFROOM_DB_APP"):
     DATABASES["default"] = _database(_url, pool=_POOL, options=_SESSION)
 if _url := os.environ.get("STAFFROOM_DB_PLATFORM"):
