@@ -9,7 +9,7 @@ run: $(VENV)/.runtime
 	@exec $(BIN)/staffroom run
 
 test: $(VENV)/.tools
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(VENV)/.tools
 	$(BIN)/ruff check .

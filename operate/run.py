@@ -28,7 +28,7 @@ def everything(port: int | None) -> None:
             entrance = _bind(port)
             urls = _prepare(folder, store)
             environment = children_environment(folder, urls, entrance.port)
-            parts += [*web(entrance), *worker()]
+            parts += [*web(entrance), worker()]
             entrance.open()
             Supervisor(parts, environment, store, entrance.answers_ready, lambda: _announce(entrance)).watch()
     except Stop:
@@ -44,7 +44,7 @@ def web_alone(port: int | None) -> None:
 
 
 def worker_alone() -> None:
-    _alone(worker, None)
+    _alone(lambda: [worker()], None)
 
 
 def _alone(make: Callable[[], list[Part]], entrance: Door | None) -> None:
@@ -94,10 +94,8 @@ def web(entrance: Door) -> list[Part]:
     return [Part("web process", command, (descriptor,), later=nth > 0) for nth in range(count)]
 
 
-def worker() -> list[Part]:
-    if not (home.CHECKOUT / "config" / "worker.py").exists():
-        return []
-    return [Part("worker", [sys.executable, "-m", "config.worker"])]
+def worker() -> Part:
+    return Part("worker", [sys.executable, "-m", "config.worker"])
 
 
 def children_environment(folder: Path, urls: Urls | None, port: int) -> Environment:

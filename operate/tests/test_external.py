@@ -15,8 +15,6 @@ from operate.tests.ordinary import reachable
 SECRET = "the installation's key"
 PASSWORD = "pw"
 
-pytestmark = pytest.mark.xdist_group("operate.postgres")
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:

@@ -17,8 +17,6 @@ from operate.postgres import Cluster
 from operate.refusals import DATABASE, TAKEN, Refusal
 from operate.tests.ordinary import AS_NOBODY, NOBODY, nobodys, only_root, reachable
 
-pytestmark = pytest.mark.xdist_group("operate.postgres")
-
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
