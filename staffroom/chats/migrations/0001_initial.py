@@ -7,134 +7,287 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('employees', '0002_wall'),
-        ('workspaces', '0002_wall'),
+        ("employees", "0002_wall"),
+        ("workspaces", "0002_wall"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Chat',
+            name="Chat",
             fields=[
-                ('id', models.UUIDField(default=staffroom.core.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('employee_name', models.CharField(max_length=80)),
-                ('channel', models.CharField(choices=[('test', 'test'), ('api', 'api')], max_length=12)),
-                ('customer_name', models.CharField(blank=True, max_length=80)),
-                ('external_id', models.CharField(blank=True, max_length=200)),
-                ('state', models.CharField(choices=[('open', 'open'), ('closed', 'closed')], default='open', max_length=6)),
-                ('last_number', models.IntegerField(default=0)),
-                ('answered', models.IntegerField(default=0)),
-                ('last_message_at', models.DateTimeField()),
-                ('last_author', models.CharField(blank=True, max_length=8)),
-                ('last_line', models.CharField(blank=True, max_length=120)),
-                ('created_by', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('employee', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='employees.employee')),
-                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='workspaces.workspace')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=staffroom.core.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("employee_name", models.CharField(max_length=80)),
+                ("channel", models.CharField(choices=[("test", "test"), ("api", "api")], max_length=12)),
+                ("customer_name", models.CharField(blank=True, max_length=80)),
+                ("external_id", models.CharField(blank=True, max_length=200)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("open", "open"), ("closed", "closed")], default="open", max_length=6
+                    ),
+                ),
+                ("last_number", models.IntegerField(default=0)),
+                ("answered", models.IntegerField(default=0)),
+                ("last_message_at", models.DateTimeField()),
+                ("last_author", models.CharField(blank=True, max_length=8)),
+                ("last_line", models.CharField(blank=True, max_length=120)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "employee",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="employees.employee",
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="workspaces.workspace",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Pause',
+            name="Pause",
             fields=[
-                ('id', models.UUIDField(default=staffroom.core.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('by_name', models.CharField(blank=True, max_length=254)),
-                ('until', models.DateTimeField()),
-                ('by', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('chat', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='chats.chat')),
-                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='workspaces.workspace')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=staffroom.core.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("by_name", models.CharField(blank=True, max_length=254)),
+                ("until", models.DateTimeField()),
+                (
+                    "by",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "chat",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="chats.chat",
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="workspaces.workspace",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Turn',
+            name="Turn",
             fields=[
-                ('id', models.UUIDField(default=staffroom.core.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('upto', models.IntegerField()),
-                ('state', models.CharField(max_length=9)),
-                ('attempt', models.IntegerField(default=0)),
-                ('worker', models.IntegerField(null=True)),
-                ('lease_until', models.DateTimeField()),
-                ('draft', models.TextField(blank=True)),
-                ('failure', models.CharField(blank=True, max_length=40)),
-                ('detail', models.TextField(blank=True)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('chat', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='chats.chat')),
-                ('workspace', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='workspaces.workspace')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=staffroom.core.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("upto", models.IntegerField()),
+                ("state", models.CharField(max_length=9)),
+                ("attempt", models.IntegerField(default=0)),
+                ("worker", models.IntegerField(null=True)),
+                ("lease_until", models.DateTimeField()),
+                ("draft", models.TextField(blank=True)),
+                ("failure", models.CharField(blank=True, max_length=40)),
+                ("detail", models.TextField(blank=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "chat",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="chats.chat",
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="workspaces.workspace",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Message',
+            name="Message",
             fields=[
-                ('id', models.UUIDField(default=staffroom.core.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('number', models.IntegerField()),
-                ('author', models.CharField(max_length=8)),
-                ('text', models.TextField()),
-                ('words', models.IntegerField()),
-                ('name', models.CharField(blank=True, max_length=254)),
-                ('external_id', models.CharField(max_length=200, null=True)),
-                ('model', models.CharField(blank=True, max_length=120)),
-                ('charged', models.BigIntegerField(null=True)),
-                ('price', models.JSONField(null=True)),
-                ('citations', models.JSONField(null=True)),
-                ('cut', models.CharField(blank=True, max_length=40)),
-                ('chat', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='chats.chat')),
-                ('user', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('workspace', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='workspaces.workspace')),
-                ('turn', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='chats.turn')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=staffroom.core.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("number", models.IntegerField()),
+                ("author", models.CharField(max_length=8)),
+                ("text", models.TextField()),
+                ("words", models.IntegerField()),
+                ("name", models.CharField(blank=True, max_length=254)),
+                ("external_id", models.CharField(max_length=200, null=True)),
+                ("model", models.CharField(blank=True, max_length=120)),
+                ("charged", models.BigIntegerField(null=True)),
+                ("price", models.JSONField(null=True)),
+                ("citations", models.JSONField(null=True)),
+                ("cut", models.CharField(blank=True, max_length=40)),
+                (
+                    "chat",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="chats.chat",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="workspaces.workspace",
+                    ),
+                ),
+                (
+                    "turn",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="chats.turn",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='chat',
-            index=models.Index(fields=['workspace', '-last_message_at', '-id'], name='chats_by_time'),
+            model_name="chat",
+            index=models.Index(fields=["workspace", "-last_message_at", "-id"], name="chats_by_time"),
         ),
         migrations.AddIndex(
-            model_name='chat',
-            index=models.Index(fields=['workspace', 'employee', '-last_message_at'], name='chats_of_employee'),
+            model_name="chat",
+            index=models.Index(
+                fields=["workspace", "employee", "-last_message_at"], name="chats_of_employee"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='chat',
-            constraint=models.UniqueConstraint(fields=('workspace', 'id'), name='chats_of_workspace'),
+            model_name="chat",
+            constraint=models.UniqueConstraint(fields=("workspace", "id"), name="chats_of_workspace"),
         ),
         migrations.AddConstraint(
-            model_name='pause',
-            constraint=models.UniqueConstraint(fields=('workspace', 'chat'), name='one_pause_of_a_chat'),
+            model_name="pause",
+            constraint=models.UniqueConstraint(fields=("workspace", "chat"), name="one_pause_of_a_chat"),
         ),
         migrations.AddIndex(
-            model_name='turn',
-            index=models.Index(fields=['workspace', 'chat', '-created_at'], name='turns_of_chat'),
+            model_name="turn",
+            index=models.Index(fields=["workspace", "chat", "-created_at"], name="turns_of_chat"),
         ),
         migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.UniqueConstraint(fields=('workspace', 'id'), name='turns_of_workspace'),
+            model_name="turn",
+            constraint=models.UniqueConstraint(fields=("workspace", "id"), name="turns_of_workspace"),
         ),
         migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'queued')), fields=('workspace', 'chat'), name='one_turn_waits_in_a_chat'),
+            model_name="turn",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "queued")),
+                fields=("workspace", "chat"),
+                name="one_turn_waits_in_a_chat",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'running')), fields=('workspace', 'chat'), name='one_turn_runs_in_a_chat'),
+            model_name="turn",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "running")),
+                fields=("workspace", "chat"),
+                name="one_turn_runs_in_a_chat",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'running', 'done', 'failed', 'cancelled'])), name='turn_state'),
+            model_name="turn",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["queued", "running", "done", "failed", "cancelled"])),
+                name="turn_state",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(fields=('workspace', 'chat', 'number'), name='messages_without_gaps'),
+            model_name="message",
+            constraint=models.UniqueConstraint(
+                fields=("workspace", "chat", "number"), name="messages_without_gaps"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(condition=models.Q(('external_id__isnull', False)), fields=('workspace', 'chat', 'external_id'), name='a_message_arrives_once'),
+            model_name="message",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("external_id__isnull", False)),
+                fields=("workspace", "chat", "external_id"),
+                name="a_message_arrives_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('author__in', ['customer', 'employee', 'manager'])), name='message_author'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("author__in", ["customer", "employee", "manager"])), name="message_author"
+            ),
         ),
     ]
