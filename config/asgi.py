@@ -7,6 +7,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from staffroom.core.server import Server  # noqa: E402 - Django first
+from staffroom.chats.streams import streams  # noqa: E402 - Django first
+from staffroom.core.server import Server  # noqa: E402
 
-application = Server()
+application = Server(opening=streams.open)

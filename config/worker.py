@@ -1,6 +1,6 @@
 """The worker process: replies and jobs on one event loop.
 
-    python -m config.worker
+python -m config.worker
 """
 
 from __future__ import annotations

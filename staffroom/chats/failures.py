@@ -37,7 +37,9 @@ class TakenOver(Conflict):
     code, title = TAKEN_OVER, "A person has taken over"
 
     def default_sentence(self) -> str:
-        return _("A person has taken over this chat, so the AI employee's reply was withdrawn. It cost nothing.")
+        return _(
+            "A person has taken over this chat, so the AI employee's reply was withdrawn. It cost nothing."
+        )
 
 
 class NoReply(StaffroomError):

@@ -55,5 +55,9 @@ def ring_after_commit() -> None:
     bus.post_after_commit(TURNS, RING, b"1")
 
 
+def after_commit(chat_id: UUID, note: Note) -> None:
+    bus.post_after_commit(CHATS, chat_id.hex, write(note))
+
+
 def news_after_commit(chat_id: UUID) -> None:
     bus.post_after_commit(CHATS, chat_id.hex, _NEWS)

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-from django.conf import settings
-
 from staffroom.employees.minds import Sent
+from staffroom.employees.rates import price, rate
 
 
-def rate(model: str) -> Fraction:
-    """The operator's factor for a model; the longest name that fits wins, and without any it is 1."""
-    fitting = [name for name in settings.MODEL_RATES if model == name or model.startswith(f"{name}:")]
-    return Fraction(settings.MODEL_RATES[max(fitting, key=len)]) if fitting else Fraction(1)
-
-
-def cost(words: int, rate: Fraction) -> int:
-    return -(-words * rate.numerator // rate.denominator)
-
-
-def affordable(held: int, rate: Fraction) -> int:
+def affordable(held: int, model: str) -> int:
     """How many words a hold pays for."""
-    return held * rate.denominator // rate.numerator
+    return int(held // rate(model))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +25,7 @@ class Price:
 
     @property
     def words(self) -> int:
-        return cost(self.written + (0 if self.cut else self.sent.total), rate(self.model))
+        return price(self.written + (0 if self.cut else self.sent.total), self.model)
 
     def details(self) -> dict[str, Any]:
         sent = self.sent

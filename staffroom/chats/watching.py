@@ -117,8 +117,8 @@ class Watch:
         if not self._enter(note.turn, note.attempt):
             return
         if note.at > len(self._text):
+            self.must_read = self.must_read or not self._ahead
             self._ahead.append(note)
-            self.must_read = True
         elif note.at + len(note.text) > len(self._text):
             self._text += note.text[len(self._text) - note.at :]
             self._catch_up()

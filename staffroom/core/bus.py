@@ -101,7 +101,9 @@ class Bus:
         self._tasks: list[asyncio.Task[None]] = []
         self._outgoing: deque[tuple[str, str, bytes]] = deque()
         self._posted = asyncio.Event()
-        self._subscriptions: dict[Key, weakref.WeakSet[Subscription]] = {}
+        # Tuples, replaced as a whole: views subscribe in their threads while the loop hands notes out.
+        self._readers: dict[Key, tuple[weakref.ref[Subscription], ...]] = {}
+        self._joining = threading.Lock()
         self._recent: dict[Key, list[tuple[float, bytes]]] = {}
         self._greet: Callable[[psycopg.AsyncConnection[Any]], Awaitable[None]] | None = None
         self.connected = asyncio.Event()
@@ -147,8 +149,10 @@ class Bus:
     def subscribe(self, channel: str, topic: str) -> Subscription:
         subscription = Subscription()
         # First among the readers, then the recent notes: one may come twice, none may be missed.
-        self._subscriptions.setdefault((channel, topic), weakref.WeakSet()).add(subscription)
-        for _, note in tuple(self._recent.get((channel, topic), ())):
+        key = (channel, topic)
+        with self._joining:
+            self._readers[key] = (*self._readers.get(key, ()), weakref.ref(subscription))
+        for _, note in tuple(self._recent.get(key, ())):
             subscription.add(note)
         return subscription
 
@@ -186,12 +190,15 @@ class Bus:
         for topic, raw in _decode(payload):
             note, key = bytes(raw), (channel, topic)
             self._recent.setdefault(key, []).append((now, note))
-            for subscription in tuple(self._subscriptions.get(key, ())):
+            for subscription in self._of(key):
                 subscription.add(note)
 
+    def _of(self, key: Key) -> list[Subscription]:
+        return [reader for known in self._readers.get(key, ()) if (reader := known())]
+
     def _break_off_all(self) -> None:
-        for readers in tuple(self._subscriptions.values()):
-            for subscription in tuple(readers):
+        for key in tuple(self._readers):
+            for subscription in self._of(key):
                 subscription.break_off()
 
     async def _send(self) -> None:
@@ -212,11 +219,17 @@ class Bus:
                     del self._recent[key]
                 elif notes[0][0] < now - 2 * REMEMBERED:
                     self._recent[key] = [note for note in notes if note[0] >= now - REMEMBERED]
-            for key, readers in tuple(self._subscriptions.items()):
-                if not readers:
-                    del self._subscriptions[key]
-                for subscription in tuple(readers):
+            for key in tuple(self._readers):
+                for subscription in self._of(key):
                     subscription.wake_if_late(now)
+                self._forget_those_who_left(key)
+
+    def _forget_those_who_left(self, key: Key) -> None:
+        with self._joining:
+            if staying := tuple(known for known in self._readers[key] if known()):
+                self._readers[key] = staying
+            else:
+                del self._readers[key]
 
 
 bus = Bus()
@@ -258,5 +271,3 @@ def _packed(notes: deque[tuple[str, str, bytes]]) -> tuple[list[str], list[str]]
             sizes[channel] = size
     packed += [(channel, b",".join(items)) for channel, items in waiting.items() if items]
     return [f"staffroom_{channel}" for channel, _ in packed], [f"[{text.decode()}]" for _, text in packed]
-
-

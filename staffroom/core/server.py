@@ -11,7 +11,7 @@ import asyncio
 import io
 import os
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
@@ -19,7 +19,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.base import BaseHandler
 from django.db import close_old_connections
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
@@ -39,6 +39,25 @@ class BodyTooLarge(Exception):
 
 class ClientGone(Exception):
     pass
+
+
+class Later(HttpResponse):
+    """An answer that a view promises: the loop waits for it, while no thread and no connection is held.
+
+    `make` gives the answer itself; headers that were set on the promise go with it.
+    """
+
+    def __init__(self, make: Callable[[], Awaitable[HttpResponse]]) -> None:
+        super().__init__()
+        del self.headers["Content-Type"]
+        self.make = make
+
+    async def kept(self) -> HttpResponse:
+        response = await self.make()
+        for name, value in self.items():
+            response.headers.setdefault(name, value)
+        response.cookies.update(self.cookies)
+        return response
 
 
 class Server(BaseHandler):
@@ -90,6 +109,8 @@ class Server(BaseHandler):
             body.close()
         if isinstance(response, StreamingHttpResponse):
             await _send_stream(send, receive, response)
+        elif isinstance(response, Later):
+            await _unless_gone(receive, _send_later(send, response))
         else:
             await _send_whole(send, response)
 
@@ -141,20 +162,31 @@ async def _send_whole(send: Send, response: HttpResponseBase) -> None:
     await send({"type": "http.response.body", "body": response.content})  # type: ignore[attr-defined]
 
 
+async def _send_later(send: Send, response: Later) -> None:
+    await _send_whole(send, await response.kept())
+
+
 async def _send_stream(send: Send, receive: Receive, response: StreamingHttpResponse) -> None:
-    """Pass the parts on as they come; a client that leaves cancels the rest."""
+    """Pass the parts on as they come."""
     await _start(send, response)
-    sending = asyncio.ensure_future(_send_parts(send, response))
+    try:
+        await _unless_gone(receive, _send_parts(send, response))
+    finally:
+        response.close()
+
+
+async def _unless_gone(receive: Receive, sending: Coroutine[Any, Any, None]) -> None:
+    """A client that leaves cancels the rest."""
+    task = asyncio.ensure_future(sending)
     leaving = asyncio.ensure_future(_wait_for_leaving(receive))
     try:
-        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if sending.done():
-            sending.result()
+        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
     finally:
-        for task in (sending, leaving):
-            task.cancel()
-        await asyncio.gather(sending, leaving, return_exceptions=True)
-        response.close()
+        for one in (task, leaving):
+            one.cancel()
+        await asyncio.gather(task, leaving, return_exceptions=True)
 
 
 async def _send_parts(send: Send, response: StreamingHttpResponse) -> None:

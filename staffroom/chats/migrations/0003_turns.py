@@ -304,7 +304,5 @@ class Migration(migrations.Migration):
             "void",
             HAND_BACK,
         ),
-        Definer(
-            "access_lost(p_workspaces uuid[], p_users uuid[], p_keys uuid[])", "SETOF bigint", LOST
-        ),
+        Definer("access_lost(p_workspaces uuid[], p_users uuid[], p_keys uuid[])", "SETOF bigint", LOST),
     ]

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from fractions import Fraction
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from staffroom.chats import briefs, failures, notes, prices
@@ -15,11 +15,15 @@ from staffroom.core import words
 from staffroom.core.ids import new_id
 from staffroom.core.pools import Pool
 from staffroom.employees import minds
-from staffroom.employees.minds import Brief, ModelFailed, Passage
+from staffroom.employees.catalogue import actual
+from staffroom.employees.minds import Brief, ModelFailed, Sent
+from staffroom.employees.rates import price
+from staffroom.employees.settings import Settings
+from staffroom.knowledge.search import Found
 
 from . import turns
 from .finishing import Finish, Finisher
-from .turns import LOST, Found, Material, Outcome, Turn
+from .turns import LOST, Material, Outcome, Turn
 from .voice import Voice
 
 log = logging.getLogger(__name__)
@@ -45,7 +49,7 @@ class Task:
     """What is to be written, and how many words of reply are paid."""
 
     brief: Brief
-    rate: Fraction
+    sent: Sent
     paid: int
     name: str
     citations: list[dict[str, Any]]
@@ -83,38 +87,40 @@ class Replier:
             raise Given(failures.EMPLOYEE_OFF)
         if turn.attempt > ATTEMPTS:
             raise Given(failures.INTERRUPTED)
-        given = material.settings or {}
-        said = [briefs.Said(*line) for line in material.lines or []]
-        found = await self._look_up(turn, material, said)
-        brief = briefs.make(
-            model=briefs.model_of(material.model),
+        found = await self._look_up(turn, material)
+        employee = briefs.Employee(
+            name=material.name,
             persona=material.persona,
-            given=given,
-            said=said,
-            passages=[Passage(str(one.id), one.title, one.text) for one in found],
+            model=actual(material.model),
+            settings=Settings.of(material.settings or {}),
+            knows=bool(material.sources),
         )
+        # What waits for an answer comes last, whatever was said meanwhile.
+        lines = sorted(material.lines or [], key=lambda line: line[0] == "customer" and line[1])
+        said = [briefs.Said(author, text) for author, _, _, text in lines]
+        brief = briefs.build(employee, said, found, today=datetime.now(UTC).date())
         return await self._afford(turn, material, brief, found)
 
-    async def _look_up(self, turn: Turn, material: Material, said: list[briefs.Said]) -> list[Found]:
-        question = "\n".join(line.text for line in said if line.author == "customer" and line.waits)
+    async def _look_up(self, turn: Turn, material: Material) -> list[Found]:
+        lines = material.lines or []
+        question = "\n".join(text for author, waits, _, text in lines if author == "customer" and waits)
         if not material.sources or not question:
             return []
         return await turns.search(self._pool, turn, material.sources, question, briefs.PASSAGES)
 
     async def _afford(self, turn: Turn, material: Material, brief: Brief, found: list[Found]) -> Task:
         """Make the brief fit what is held, after asking for what it would take in full."""
-        rate = prices.rate(brief.model)
-        most = prices.cost(brief.sent().total + brief.max_words, rate)
+        most = price(brief.sent().total + brief.max_words, brief.model)
         held = material.held or 0
         if held < most:
             held = await turns.hold(self._pool, turn, most)
-        room = prices.affordable(held, rate)
+        room = prices.affordable(held, brief.model)
         fitting = briefs.shorter(brief, room - min(briefs.FEWEST, brief.max_words))
         if fitting is None:
             raise Given(failures.OUT_OF_WORDS)
         used = {passage.id for passage in fitting.passages}
         citations = [_citation(one) for one in found if str(one.id) in used]
-        return Task(fitting, rate, room - fitting.sent().total, material.name, citations)
+        return Task(fitting, fitting.sent(), room - fitting.sent().total, material.name, citations)
 
     async def _write(self, turn: Turn, task: Task) -> str:
         """Why the reply ended before its end; empty when it did not."""
@@ -139,9 +145,9 @@ class Replier:
         """Says as much of the piece as is paid; false when that is not all of it and no more words are to be had."""
         allowed = counter.cut(piece, task.paid)
         if len(allowed) < len(piece):
-            sent = task.brief.sent().total
-            held = await turns.hold(self._pool, turn, prices.cost(sent + task.brief.max_words, task.rate))
-            task.paid = max(task.paid, prices.affordable(held, task.rate) - sent)
+            sent, model = task.sent.total, task.brief.model
+            held = await turns.hold(self._pool, turn, price(sent + task.brief.max_words, model))
+            task.paid = max(task.paid, prices.affordable(held, model) - sent)
             allowed = counter.cut(piece, task.paid)
         if allowed:
             counter.feed(allowed)
@@ -170,17 +176,17 @@ async def _pieces(brief: Brief) -> AsyncGenerator[str, None]:
 def _done(turn: Turn, task: Task, cut: str) -> Finish:
     text = turn.text
     broken = bool(cut) and cut != failures.OUT_OF_WORDS
-    price = prices.Price(task.brief.model, task.brief.sent(), words.count(text), cut=broken)
+    cost = prices.Price(task.brief.model, task.sent, words.count(text), cut=broken)
     return {
         "state": "done",
         "message": new_id(),
         "name": task.name,
         "text": text,
-        "words": price.written,
-        "cost": price.words,
+        "words": cost.written,
+        "cost": cost.words,
         "cut": cut,
         "model": task.brief.model,
-        "price": price.details(),
+        "price": cost.details(),
         "citations": task.citations,
     }
 

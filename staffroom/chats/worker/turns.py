@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from staffroom.core.pools import Pool
+from staffroom.knowledge.search import Found, parameters
 
 LEASE: Final = timedelta(seconds=8)
 LOCK_CLASS: Final = 1_398_034_502
@@ -22,8 +23,8 @@ _HAND_BACK = "SELECT turns_hand_back(%s, %s::uuid[], %s::uuid[], %s::int[])"
 _FINISH = "SELECT * FROM turns_finish(%s, %s::jsonb)"
 # The scope must be open before the search begins: the search takes the workspace from the row that opens it.
 _SEARCH = """
-    SELECT k.id, k.source_id, k.title, k.heading, k.text, k.number
-    FROM (SELECT set_config('app.workspace_id', %s, true)::uuid AS workspace_id OFFSET 0) s,
+    SELECT k.id, k.source_id, k.title, k.heading, k.text, k.number, k.rank
+    FROM (SELECT set_config('app.workspace_id', (%s::uuid)::text, true)::uuid AS workspace_id OFFSET 0) s,
         LATERAL knowledge_search(s.workspace_id, %s::uuid[], %s, %s) k
 """
 
@@ -71,16 +72,6 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    id: UUID
-    source_id: UUID
-    title: str
-    heading: str
-    text: str
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """How a turn ended: `done`, `failed`, `cancelled` by a person, or `lost` to another attempt."""
 
@@ -108,10 +99,8 @@ async def material(pool: Pool, turn: Turn, window: int) -> Material | None:
     return Material(*rows[0]) if rows else None
 
 
-async def search(
-    pool: Pool, turn: Turn, sources: Sequence[UUID], question: str, limit: int
-) -> list[Found]:
-    values = [str(turn.workspace_id), list(sources), question, limit]
+async def search(pool: Pool, turn: Turn, sources: Sequence[UUID], question: str, limit: int) -> list[Found]:
+    values = parameters(turn.workspace_id, question, sources, limit)
     return [Found(*row) for row in await pool.rows(_SEARCH, values, patience=LEASE.seconds)]
 
 

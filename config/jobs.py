@@ -1,0 +1,71 @@
+"""The jobs of the worker process: procrastinate's own worker, started again when the database was away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+import procrastinate
+from procrastinate.contrib.django import app as django_app
+
+from config.schedule import recurring
+
+log = logging.getLogger(__name__)
+
+THREADS = 2
+"""Jobs at once: they share the processor with the replies."""
+HEARTBEAT = 1.0
+DEAD = 5.0
+"""Seconds without a heartbeat after which a worker's jobs are given to others."""
+
+
+async def run(stopping: asyncio.Event) -> None:
+    recurring(django_app)
+    pause = 0.1
+    while not stopping.is_set():
+        try:
+            await _work(stopping)
+            pause = 0.1
+        except Exception as error:
+            log.warning("jobs: %s", str(error).partition("\n")[0])
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), pause)
+        pause = min(2.0, pause * 2)
+
+
+async def _work(stopping: asyncio.Event) -> None:
+    connector = django_app.connector.get_worker_connector()
+    async with django_app.with_connector(connector).open_async() as app:
+        working = asyncio.create_task(
+            app.run_worker_async(
+                concurrency=THREADS,
+                install_signal_handlers=False,
+                update_heartbeat_interval=HEARTBEAT,
+                stalled_worker_timeout=DEAD,
+                shutdown_graceful_timeout=2.0,
+                delete_jobs="successful",
+                fetch_job_polling_interval=5.0,
+                abort_job_polling_interval=5.0,
+            )
+        )
+        sweeping = asyncio.create_task(_ring_again(app))
+        asked = asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait([working, asked], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sweeping, asked):
+                task.cancel()
+            working.cancel()
+            await asyncio.gather(working, sweeping, asked, return_exceptions=True)
+        if not stopping.is_set():
+            working.result()
+
+
+async def _ring_again(app: procrastinate.App) -> None:
+    """procrastinate does not start the jobs of a dead worker again: we do."""
+    while True:
+        for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD):
+            log.warning("job %s (%s) of a dead worker begins again", job.id, job.task_name)
+            await app.job_manager.retry_job(job)
+        await asyncio.sleep(DEAD / 2)
