@@ -8,6 +8,8 @@ from django.urls import path
 from ninja import NinjaAPI
 
 from staffroom.accounts.routes import router as accounts
+from staffroom.employees.routes import router as employees
+from staffroom.knowledge.routes import router as knowledge
 from staffroom.workspaces.routes import router as workspaces
 
 from . import problems, views
@@ -24,6 +26,8 @@ api = NinjaAPI(
 problems.register(api)
 api.add_router("", accounts)
 api.add_router("", workspaces)
+api.add_router("", employees)
+api.add_router("", knowledge)
 
 urlpatterns = [
     path("openapi.json", views.openapi, {"api": api}, name="openapi"),
