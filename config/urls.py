@@ -9,7 +9,10 @@ handler404 = "staffroom.core.answers.not_found"
 handler429 = "staffroom.core.answers.too_often"
 handler500 = "staffroom.core.answers.broken"
 
-context_pages: list = []
+context_pages: list = [
+    path("", include("staffroom.employees.urls")),
+    path("", include("staffroom.knowledge.urls")),
+]
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),

@@ -15,6 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from staffroom.employees import roster
+from staffroom.knowledge import sources
+from staffroom.workspaces.members import SYSTEM
+
 OWNER = frozenset({"owner"})
 ADMINS = frozenset({"owner", "admin"})
 NOT_OWNER = frozenset({"admin", "member"})
@@ -48,8 +52,14 @@ def at(name: str, who: frozenset[str], *answers: int, **more: Any) -> Address:
     return Address(method, path, who, answers or (200,), **more)
 
 
+PERSONA = {"edited": "1", "name": "Ada", "persona": "Brief.", "reply_limit": "200", "no_answer": "answer"}
+
 # What stands in braces → how to make one in the open workspace, for a user (None: made by a key).
-OBJECTS: dict[str, Callable[[Any], str]] = {}
+OBJECTS: dict[str, Callable[[Any], str]] = {
+    "employee_id": lambda world: str(roster.hire("Mira", by=SYSTEM).id),
+    "source_id": lambda world: str(sources.add("Handbook", "We open at ten.", by=SYSTEM).id),
+    "number": lambda world: "1",
+}
 
 ADDRESSES: list[Address] = [
     # --- open to anybody ------------------------------------------------------------------------
@@ -70,6 +80,39 @@ ADDRESSES: list[Address] = [
     at("GET re:bare", PERSON, 302),
     # --- organizations --------------------------------------------------------------------------
     at("GET /api/v1/o/{slug}", EVERYBODY),
+    # --- employees ------------------------------------------------------------------------------
+    at("GET /api/v1/{ctx}/employees", EVERYBODY),
+    at("POST /api/v1/{ctx}/employees", EVERYBODY, 201, json={"name": "Otto", "template": "support"}),
+    at("GET /api/v1/{ctx}/employees/{employee_id}", EVERYBODY),
+    at("PATCH /api/v1/{ctx}/employees/{employee_id}", EVERYBODY, json={"name": "Ada", "persona": "Brief."}),
+    at("DELETE /api/v1/{ctx}/employees/{employee_id}", ADMINS, 204),  # members: whom they hired
+    at("GET /api/v1/{ctx}/employees/{employee_id}/versions", EVERYBODY),
+    at("POST /api/v1/{ctx}/employees/{employee_id}/versions/{number}/restore", EVERYBODY),
+    at("PUT /api/v1/{ctx}/employees/{employee_id}/knowledge/{source_id}", EVERYBODY, 204),
+    at("DELETE /api/v1/{ctx}/employees/{employee_id}/knowledge/{source_id}", EVERYBODY, 204),
+    at("GET /{ctx}/employees", EVERYBODY),
+    at("GET /{ctx}/employees/new", EVERYBODY),
+    at("POST /{ctx}/employees/new", EVERYBODY, 302, form={"name": "Otto"}),
+    at("GET /{ctx}/employees/{employee_id}", EVERYBODY),
+    at("POST /{ctx}/employees/{employee_id}/persona", EVERYBODY, 302, form=PERSONA),
+    at("POST /{ctx}/employees/{employee_id}/shift", EVERYBODY),
+    at("DELETE /{ctx}/employees/{employee_id}/shift", EVERYBODY),
+    at("POST /{ctx}/employees/{employee_id}/knowledge", EVERYBODY),
+    at("GET /{ctx}/employees/{employee_id}/versions", EVERYBODY),
+    at("POST /{ctx}/employees/{employee_id}/versions/{number}/restoration", EVERYBODY, 302),
+    at("POST /{ctx}/employees/{employee_id}/dismissal", ADMINS, 302),  # members: whom they hired
+    # --- knowledge ------------------------------------------------------------------------------
+    at("GET /api/v1/{ctx}/knowledge", EVERYBODY),
+    at("POST /api/v1/{ctx}/knowledge", EVERYBODY, 201, json={"title": "Rules", "text": "Be kind."}),
+    at("GET /api/v1/{ctx}/knowledge/{source_id}", EVERYBODY),
+    at("DELETE /api/v1/{ctx}/knowledge/{source_id}", ADMINS, 204),  # members: what they added
+    at("GET /{ctx}/knowledge", EVERYBODY),
+    at("GET /{ctx}/knowledge/new", EVERYBODY),
+    at("POST /{ctx}/knowledge/new", EVERYBODY, 302, form={"title": "Rules", "text": "Be kind."}),
+    at("GET /{ctx}/knowledge/{source_id}", EVERYBODY),
+    at("GET /{ctx}/knowledge/{source_id}/progress", EVERYBODY),
+    at("GET /{ctx}/knowledge/{source_id}/passages", EVERYBODY),
+    at("POST /{ctx}/knowledge/{source_id}/deletion", ADMINS, 302),  # members: what they added
 ]
 
 # Pages of libraries and of development: no workspace is read there, and what they do is tested in their package.

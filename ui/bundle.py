@@ -27,6 +27,8 @@ BUNDLES = {
         "people",
         "tables",
         "chats",
+        "employees",
+        "knowledge",
     ],
     "js/staffroom.js": [
         "theme",

@@ -9,6 +9,8 @@ from ninja import NinjaAPI
 
 from staffroom.accounts.routes import router as accounts
 from staffroom.chats.routes import router as chats
+from staffroom.employees.routes import router as employees
+from staffroom.knowledge.routes import router as knowledge
 from staffroom.workspaces.routes import router as workspaces
 
 from . import problems, views
@@ -26,6 +28,8 @@ problems.register(api)
 api.add_router("", accounts)
 api.add_router("", workspaces)
 api.add_router("", chats)
+api.add_router("", employees)
+api.add_router("", knowledge)
 
 urlpatterns = [
     path("openapi.json", views.openapi, {"api": api}, name="openapi"),

@@ -1,4 +1,4 @@
-"""What an employee is told for one reply, and the most that it can cost. Plain values in, plain values out."""
+"""What an employee is told for one reply. Plain values in, plain values out; the bounds are in words."""
 
 from __future__ import annotations
 
@@ -47,13 +47,6 @@ def build(employee: Employee, said: Sequence[Said], found: Iterable[Found], *, t
         max_words=employee.settings.reply_limit,
         temperature=employee.settings.temperature,
     )
-
-
-def most_words(employee: Employee, said: Sequence[Said], *, today: date) -> int:
-    """The most words that the reply can send and write, whichever passages are found. Not yet times the rate."""
-    sent = sum(words.count(line.text) for line in _lines(said))
-    knowledge = KNOWLEDGE if employee.knows else 0
-    return sent + words.count(system(employee, today)) + knowledge + employee.settings.reply_limit
 
 
 def system(employee: Employee, today: date) -> str:

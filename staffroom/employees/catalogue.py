@@ -49,7 +49,7 @@ def providers() -> list[str]:
 
 def title(model: str) -> str:
     if model == EXTRACT:
-        return _("Extract: quotes your knowledge, no language model")
+        return _("Extract (quotes knowledge)")
     kind, _colon, name = model.partition(":")
     if kind == "openai" and settings.OPENAI_BASE_URL:
         return name

@@ -129,6 +129,6 @@ def _checked(
 
 
 def _author(by: By) -> str:
-    if not isinstance(by, Member):
-        return by
-    return by.user_name or by.user_email or _("An API key")
+    if isinstance(by, Member):
+        return by.user_name or by.user_email or _("An API key")
+    return by if isinstance(by, str) else by.name

@@ -74,7 +74,7 @@ def _begun(name: str, template: str, persona: str | None, model: str) -> Employe
     pattern = templates.found(template)
     if template and not pattern:
         errors["template"] = [_("There is no such template.")]
-    text = (pattern.persona if pattern else "") if persona is None else persona
+    text = (pattern.text if pattern else "") if persona is None else persona
     reads: dict[str, Callable[[], str]] = {
         "name": lambda: visible_line(name, "name", 80),
         "persona": lambda: personas.checked(text),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,11 @@ class Template:
     name: Any  # lazily translated, as is what it does
     does: Any
     persona: str
+
+    @property
+    def text(self) -> str:
+        """The persona with one line for each paragraph and point, as an editor wants it."""
+        return re.sub(r"(?<=[^\n]) *\n(?=[^\n#-])", " ", self.persona)
 
 
 def found(key: str) -> Template | None:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models.functions import Left
 
 from staffroom.core.errors import NotHere
 from staffroom.core.paging import Page, page, position
@@ -63,10 +64,16 @@ def source(member: Member, source_id: UUID) -> Source:
     raise NotHere
 
 
-def passages(source: Source, limit: int = 20, after: int = -1) -> list[Passage]:
-    """The next ones, in the order of the text."""
-    found = Passage.objects.filter(source_id=source.id, number__gt=after).defer("tsv").order_by("number")
-    return list(found[:limit])
+def text(member: Member, source_id: UUID, letters: int = 20_000) -> str:
+    """The beginning of it, for the page."""
+    found = Source.objects.filter(workspace_id=member.workspace_id, id=source_id)
+    return str(found.values_list(Left("text", letters), flat=True).first() or "")
+
+
+def passages(member: Member, source_id: UUID, limit: int, after: int = -1) -> list[Passage]:
+    """The next ones after a number, in the order of the text."""
+    mine = Passage.objects.filter(workspace_id=member.workspace_id, source_id=source_id, number__gt=after)
+    return list(mine.only("number", "heading", "text").order_by("number")[:limit])
 
 
 def _rows(member: Member, **values: Any) -> list[Row]:

@@ -22,7 +22,7 @@ DECLARE
     counted_to CONSTANT int := 1000;
     enough CONSTANT int := 300;
     few CONSTANT int := 16;
-    weights CONSTANT real[] := '{0.6, 0.2, 0.3, 1.0}';  -- text, -, title, heading
+    weights CONSTANT real[] := '{0.6, 0.2, 0.3, 0.5}';  -- text, -, title, heading
     scope tsquery; sources uuid[]; languages regconfig[]; passages float; word tsquery; df int; had int := 0;
     words tsquery[]; dfs int[] := '{}'; idfs float[] := '{}'; wanted tsquery; at int;
 BEGIN
