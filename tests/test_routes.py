@@ -16,6 +16,7 @@ from tests.addresses import ADDRESSES, ANYBODY, ELSEWHERE, OBJECTS, PERSON, Addr
 from tests.cast import Cast
 from tests.owner import as_owner
 from tests.resolver import addresses
+from tests.test_schema import tenant_tables
 
 BRACES = re.compile(r"\{(\w+)\}")
 ROLES = {
@@ -85,16 +86,12 @@ class World:
 
     def snapshot(self, workspace: Workspace) -> dict[str, Any]:
         """Every row of one workspace, as the owner of the tables sees it."""
-        tables = as_owner(
-            "SELECT table_name FROM information_schema.columns"
-            " WHERE column_name = 'workspace_id' AND table_schema = 'public' ORDER BY 1"
-        )
         rows: dict[str, Any] = {
             table: as_owner(
                 f"SELECT (to_jsonb(t) - 'last_used_at')::text FROM {table} t WHERE workspace_id = %s ORDER BY 1",
                 workspace.id,
             )
-            for (table,) in tables
+            for table in sorted(tenant_tables())
         }
         return rows | {
             "workspace": as_owner("SELECT * FROM workspaces_workspace WHERE id = %s", workspace.id)

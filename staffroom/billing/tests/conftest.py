@@ -22,7 +22,7 @@ def cast() -> Any:
     return Cast()
 
 
-@pytest.fixture()
+@pytest.fixture
 def purse(cast: Any, _clock: None) -> Any:
     from .purse import Purse
 

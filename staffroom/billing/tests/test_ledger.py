@@ -404,7 +404,20 @@ def test_what_the_verbs_use_inside_nobody_may_call() -> None:
         " AND proname LIKE 'ledger%%' AND has_function_privilege('staffroom_app', oid, 'EXECUTE')"
         " AND prorettype <> 'trigger'::regtype"
     )
-    verbs = "reserve extend lease settle release reap grant expire begin refund reverse balance".split()
+    verbs = [
+        "reserve",
+        "extend",
+        "lease",
+        "settle",
+        "release",
+        "reap",
+        "grant",
+        "expire",
+        "begin",
+        "refund",
+        "reverse",
+        "balance",
+    ]
     assert {name for name, definer in open_to_all if definer} == {f"ledger_{verb}" for verb in verbs}
     assert {name for name, definer in open_to_all if not definer} == {"ledger_now", "ledger_signs"}
 
