@@ -105,7 +105,18 @@ def figures(seconds: int = 5, rounds: int = 3) -> list[Figure]:
 def _prepare(cluster: Cluster) -> Urls:
     urls = cluster.database("bench")
     subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "django", "migrate", "--database", "owner", "--verbosity", "0"],
+        [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-m",
+            "django",
+            "migrate",
+            "--database",
+            "owner",
+            "--verbosity",
+            "0",
+        ],
         env=os.environ
         | urls.environment()
         | {"DJANGO_SETTINGS_MODULE": "config.settings", "STAFFROOM_HOME": str(cluster.folder.parent)},
@@ -147,11 +158,15 @@ def _differences(urls: Urls) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    print(f"| {CLIENTS} connections, fsync on | a second | TPC-B-like beside it = 1 | target |\n|---|---|---|---|")
+    print(
+        f"| {CLIENTS} connections, fsync on | a second | TPC-B-like beside it = 1 | target |\n|---|---|---|---|"
+    )
     for figure in figures(given.seconds, given.rounds):
         print(f"| {figure.name} | {figure.a_second:.0f} | {figure.ratio:.2f} | {figure.target} |")
 

@@ -45,6 +45,7 @@ DEFINERS = {
     "door_by_session": "a session's key",
     "door_by_key": "the hash of an API key",
     "contexts_of": "a person who has signed in",
+    "organizations_of": "a person who has signed in",
     "claim_slug": "a slug, for the workspace that asks",
     "taken_slugs": "slugs: says only whether they are taken",
     "invitations_of": "an address that its person has verified",

@@ -8,6 +8,7 @@ from django.urls import path
 from ninja import NinjaAPI
 
 from staffroom.accounts.routes import router as accounts
+from staffroom.billing.routes import router as billing
 from staffroom.workspaces.routes import router as workspaces
 
 from . import problems, views
@@ -24,6 +25,7 @@ api = NinjaAPI(
 problems.register(api)
 api.add_router("", accounts)
 api.add_router("", workspaces)
+api.add_router("", billing)
 
 urlpatterns = [
     path("openapi.json", views.openapi, {"api": api}, name="openapi"),
