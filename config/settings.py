@@ -209,9 +209,10 @@ CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SECURE = PRODUCTION
 CSRF_FAILURE_VIEW = "staffroom.core.answers.csrf_failure"
 
-# --- what happens by name (checked by tests/test_names.py) ----------------------------------------
+# --- what happens by name (checked by tests/test_floors.py) ----------------------------------------
 USER_BORN = ["staffroom.workspaces.personal.open_for"]
 WORKSPACE_BORN = ["staffroom.billing.plans.begin_free"]
+QUEUE_READY = ["config.schedule.recurring"]
 
 # --- language, time, files -------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -260,7 +261,6 @@ PROCRASTINATE_IMPORT_PATHS = [
     "staffroom.billing.jobs",
     "staffroom.knowledge.ingestion",
 ]
-PROCRASTINATE_ON_APP_READY = "config.schedule.recurring"
 
 # --- models of language -----------------------------------------------------------------------------
 OPENAI_API_KEY = os.environ.get("OPENAI_API_KEY", "")

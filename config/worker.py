@@ -16,11 +16,10 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
+from config import jobs  # noqa: E402
 from staffroom.chats.worker.runner import Runner  # noqa: E402 - Django first
 from staffroom.core.bus import bus  # noqa: E402
 from staffroom.employees import minds  # noqa: E402
-
-from config import jobs  # noqa: E402
 
 log = logging.getLogger(__name__)
 

@@ -54,12 +54,23 @@ def at(name: str, who: frozenset[str], *answers: int, **more: Any) -> Address:
 
 PERSONA = {"edited": "1", "name": "Ada", "persona": "Brief.", "reply_limit": "200", "no_answer": "answer"}
 
-# What stands in braces → how to make one in the open workspace, for a user (None: made by a key).
+
+def invitation_id(world: Any) -> str:
+    return str(world.invitation().id)
+
+
+# What stands in braces → how to make one in the open workspace; called with the world of `tests/test_routes.py`.
 OBJECTS: dict[str, Callable[[Any], str]] = {
+    "invitation_id": invitation_id,
     "employee_id": lambda world: str(roster.hire("Mira", by=SYSTEM).id),
     "source_id": lambda world: str(sources.add("Handbook", "We open at ten.", by=SYSTEM).id),
     "number": lambda world: "1",
 }
+
+
+def new_invitation() -> dict[str, str]:
+    return {"email": f"{uuid4().hex}@example.com", "role": "member"}
+
 
 ADDRESSES: list[Address] = [
     # --- open to anybody ------------------------------------------------------------------------
@@ -78,8 +89,19 @@ ADDRESSES: list[Address] = [
     at("GET /api/v1/contexts", PERSON),
     at("GET /", PERSON, 302),
     at("GET re:bare", PERSON, 302),
+    at("GET /api/v1/organizations", PERSON),
+    at("POST /api/v1/organizations", PERSON, 201, json={"name": "Another"}),
+    at("GET /api/v1/invitations", PERSON),
+    at("POST /api/v1/invitations/{invitation}/accept", PERSON, 404),
+    at("POST /api/v1/invitations/{invitation}/decline", PERSON, 404),
     # --- organizations --------------------------------------------------------------------------
     at("GET /api/v1/o/{slug}", EVERYBODY),
+    at("PATCH /api/v1/o/{slug}", ADMINS, json={"name": "Acme"}),
+    at("GET /api/v1/o/{slug}/members", EVERYBODY),
+    at("GET /api/v1/o/{slug}/invitations", ADMINS),
+    at("POST /api/v1/o/{slug}/invitations", ADMINS, 201, json=new_invitation),
+    at("POST /api/v1/o/{slug}/invitations/{invitation_id}/resend", ADMINS),
+    at("DELETE /api/v1/o/{slug}/invitations/{invitation_id}", ADMINS, 204),
     # --- employees ------------------------------------------------------------------------------
     at("GET /api/v1/{ctx}/employees", EVERYBODY),
     at("POST /api/v1/{ctx}/employees", EVERYBODY, 201, json={"name": "Otto", "template": "support"}),
@@ -113,6 +135,8 @@ ADDRESSES: list[Address] = [
     at("GET /{ctx}/knowledge/{source_id}/progress", EVERYBODY),
     at("GET /{ctx}/knowledge/{source_id}/passages", EVERYBODY),
     at("POST /{ctx}/knowledge/{source_id}/deletion", ADMINS, 302),  # members: what they added
+    # --- balance --------------------------------------------------------------------------------
+    at("GET /api/v1/{ctx}/balance", EVERYBODY),
 ]
 
 # Pages of libraries and of development: no workspace is read there, and what they do is tested in their package.
@@ -120,7 +144,3 @@ ELSEWHERE = {
     "/accounts/": "a person's own account, before and outside every workspace",
     "/dev/": "mails and components, only while STAFFROOM_ENV is development",
 }
-
-
-def new_slug() -> str:
-    return f"new-{uuid4().hex[-8:]}"

@@ -10,5 +10,5 @@ import psycopg
 
 def as_owner(sql: str, *values: Any) -> list[tuple[Any, ...]]:
     with psycopg.connect(os.environ["STAFFROOM_DB_OWNER"]) as owner:
-        cursor = owner.execute(sql, values)  # type: ignore[arg-type]
+        cursor = owner.execute(sql, values or None)  # type: ignore[arg-type]
         return cursor.fetchall() if cursor.description else []

@@ -17,7 +17,7 @@ def addresses() -> set[str]:
     """`GET /api/v1/{ctx}/employees`. What exists below /me and below /o/{slug} is one address."""
     found = {
         f"{method} {path}"
-        for path, view in _walk(get_resolver().url_patterns, "/", [])
+        for path, view in _walk(get_resolver().url_patterns, "/")
         for method in methods(view)
     }
     twice = {name for name in found if name.replace(" /o/{slug}/", " /me/", 1) in found and " /o/" in name}
@@ -37,8 +37,18 @@ def methods(view: Callable[..., Any]) -> list[str]:
     return ["GET", "POST"]
 
 
+def operations() -> dict[str, Any]:
+    """Ninja's operation for each address of the API."""
+    return {
+        f"{method} {path}": operation
+        for path, view in _walk(get_resolver().url_patterns, "/")
+        for operation in getattr(_nonlocals(view).get("self"), "operations", [])
+        for method in operation.methods
+    }
+
+
 def _walk(
-    patterns: Iterable[URLPattern | URLResolver], prefix: str, _seen: list[str]
+    patterns: Iterable[URLPattern | URLResolver], prefix: str
 ) -> Iterator[tuple[str, Callable[..., Any]]]:
     for entry in patterns:
         if isinstance(entry.pattern, RegexPattern) and isinstance(entry, URLPattern):
@@ -46,7 +56,7 @@ def _walk(
         else:
             path = prefix + _CONVERTER.sub(r"{\1}", str(entry.pattern))
         if isinstance(entry, URLResolver):
-            yield from _walk(entry.url_patterns, path, _seen)
+            yield from _walk(entry.url_patterns, path)
         else:
             yield path, entry.callback
 

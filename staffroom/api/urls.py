@@ -8,6 +8,7 @@ from django.urls import path
 from ninja import NinjaAPI
 
 from staffroom.accounts.routes import router as accounts
+from staffroom.billing.routes import router as billing
 from staffroom.chats.routes import router as chats
 from staffroom.employees.routes import router as employees
 from staffroom.knowledge.routes import router as knowledge
@@ -30,6 +31,7 @@ api.add_router("", workspaces)
 api.add_router("", chats)
 api.add_router("", employees)
 api.add_router("", knowledge)
+api.add_router("", billing)
 
 urlpatterns = [
     path("openapi.json", views.openapi, {"api": api}, name="openapi"),

@@ -48,3 +48,12 @@ def contexts(user_id: UUID) -> list[tuple[Context, int]]:
             (Context(id_, kind, slug, name, avatar, Role(role), last_used_at), words_left)
             for id_, kind, slug, name, avatar, role, last_used_at, words_left in cursor.fetchall()
         ]
+
+
+def words_of_contexts(user_id: UUID) -> list[tuple[str, str | None, str, str, str, int]]:
+    """The same as plain rows for the API: kind, slug, name, role, avatar, words left."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT kind, slug, name, role, avatar, words_left FROM contexts_with_words(%s)", [user_id]
+        )
+        return list(cursor.fetchall())

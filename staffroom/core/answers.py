@@ -115,7 +115,13 @@ def wants_problem(request: HttpRequest) -> bool:
 
 
 def problem(error: StaffroomError) -> HttpResponse:
-    """`application/problem+json`; `extra` holds members of ours beside the standard ones."""
+    return HttpResponse(
+        msgspec.json.encode(document(error)), status=error.status, content_type="application/problem+json"
+    )
+
+
+def document(error: StaffroomError) -> dict[str, Any]:
+    """RFC 9457; `extra` holds members of ours beside the standard ones."""
     body: dict[str, Any] = {
         "type": f"urn:staffroom:problem:{error.code}",
         "title": error.title,
@@ -126,9 +132,7 @@ def problem(error: StaffroomError) -> HttpResponse:
     if errors := getattr(error, "errors", None):
         body["errors"] = errors
     body.update({key: value for key, value in error.extra.items() if key not in body})
-    return HttpResponse(
-        msgspec.json.encode(body), status=error.status, content_type="application/problem+json"
-    )
+    return body
 
 
 def page(request: HttpRequest, error: StaffroomError) -> HttpResponse:

@@ -19,6 +19,8 @@ from staffroom.core.paging import Page, page, position
 from .members import Member
 from .permissions import May, Role
 
+_NAME = "coalesce(nullif(u.name, ''), split_part(u.email, '@', 1))"
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -68,14 +70,18 @@ class Organization:
 
 def organization(member: Member) -> Organization:
     """The organization that the member stands in, with its owner."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT w.slug, w.name, %s, w.avatar, w.created_at, u.id,"
-            " coalesce(nullif(u.name, ''), split_part(u.email, '@', 1)), u.email"
-            " FROM workspaces_workspace w JOIN accounts_user u ON u.id = w.owner_id WHERE w.id = %s",
-            [member.role, member.workspace_id],
-        )
-        return Organization(*cursor.fetchone())
+    [row] = _rows(
+        f"SELECT w.slug, w.name, %(role)s, w.avatar, w.created_at, u.id, {_NAME}, u.email"  # noqa: S608
+        " FROM workspaces_workspace w JOIN accounts_user u ON u.id = w.owner_id WHERE w.id = %(workspace)s",
+        {"role": member.role, "workspace": member.workspace_id},
+    )
+    return Organization(*row)
+
+
+def organizations(user_id: UUID) -> list[Organization]:
+    """Where the person is active, by name."""
+    rows = _rows("SELECT * FROM organizations_of(%(user)s)", {"user": user_id})
+    return [Organization(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,6 @@ class Colleague:
         return self.role == Role.OWNER
 
 
-_NAME = "coalesce(nullif(u.name, ''), split_part(u.email, '@', 1))"
 _COLLEAGUES = f"""
     SELECT m.id, u.id, {_NAME}, u.email,
            CASE WHEN w.owner_id = u.id THEN 'owner' ELSE m.role END, m.joined_at

@@ -1,34 +1,43 @@
-"""Contexts and organizations by API."""
+"""Contexts, organizations, their people and invitations by API."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
-from ninja import Router, Schema
+from django.db import transaction
+from ninja import Query, Router, Schema
+from pydantic import Field
 
-from staffroom.api.doors import personal_route, route
-from staffroom.api.shapes import PageOf
+from staffroom.api.doors import answer, personal_route, route
+from staffroom.api.shapes import In, PageOf, Paging, Problem
+from staffroom.billing import queries as balances
+from staffroom.core.answers import document
+from staffroom.core.errors import StaffroomError
 
-from . import queries
+from . import invitations, organizations, queries
 from .members import Member
-from .models import ORGANIZATION
+from .models import Invitation as Sent
+from .models import Workspace
 from .permissions import May
 
 router = Router(tags=["organizations"])
+
+Role = Literal["owner", "admin", "member"]
 
 
 class Context(Schema):
     kind: Literal["personal", "organization"]
     slug: str | None
     name: str
-    role: Literal["owner", "admin", "member"]
+    role: Role
     avatar_url: str | None
     words_left: int
 
 
 class Person(Schema):
-    id: str
+    id: UUID
     name: str
     email: str
     avatar_url: str | None = None
@@ -37,44 +46,315 @@ class Person(Schema):
 class Organization(Schema):
     slug: str
     name: str
-    role: Literal["owner", "admin", "member"]
+    role: Role
     avatar_url: str | None
     created_at: datetime
     owner: Person
+
+
+class NewOrganization(In):
+    name: str
+    slug: str = Field("", description="Made from the name where it is left out.")
+
+
+class OrganizationChange(In):
+    name: str | None = None
+    slug: str | None = None
+
+
+class Colleague(Schema):
+    user: Person
+    role: Role
+    joined_at: datetime
+    words_limit: int | None
+    words_used: int | None
+
+
+class Invited(Schema):
+    id: UUID
+    email: str
+    role: Role
+    state: str
+    invited_by: str | None
+    created_at: datetime
+    expires_at: datetime
+    accept_url: str | None
+
+
+class OneInvitation(In):
+    email: str
+    role: str = "member"
+
+
+class NewInvitations(In):
+    email: str | None = None
+    role: str = "member"
+    invitations: Annotated[list[OneInvitation], Field(min_length=1, max_length=100)] | None = Field(
+        None, description="Several at once, each with a result of its own."
+    )
+
+
+class Result(Schema):
+    email: str
+    invitation: Invited | None = None
+    problem: Problem | None = None
+
+
+class Results(Schema):
+    results: list[Result]
+
+
+class Place(Schema):
+    slug: str
+    name: str
+    avatar_url: str | None
+
+
+class Offer(Schema):
+    id: UUID
+    organization: Place
+    role: Role
+    invited_by: str | None
+    expires_at: datetime
+
+
+class Seat(Schema):
+    organization: Place
+    role: Role
+
+
+class Declined(Schema):
+    state: Literal["declined"]
+
+
+# --- where somebody may work ----------------------------------------------------------------------------------------
 
 
 @router.get("contexts", response=PageOf[Context], tags=["user"], summary="Where I may work")
 @personal_route
 def contexts(request: Any) -> Any:
     """The personal account first, then organizations by name; all of them at once."""
+    rows = balances.words_of_contexts(request.user.id)
     return {
         "items": [
             {
-                "kind": one.kind,
-                "slug": one.slug,
-                "name": one.name,
-                "role": one.role,
-                "avatar_url": one.avatar or None,
-                "words_left": 0,
+                "kind": kind,
+                "slug": slug,
+                "name": name,
+                "role": role,
+                "avatar_url": avatar or None,
+                "words_left": words,
             }
-            for one in queries.contexts(request.user.id)
+            for kind, slug, name, role, avatar, words in rows
         ],
         "next": None,
     }
 
 
+@router.get("organizations", response=PageOf[Organization], summary="My organizations")
+@personal_route
+def mine(request: Any) -> Any:
+    """By name; all of them at once."""
+    return {"items": [_organization(one) for one in queries.organizations(request.user.id)], "next": None}
+
+
+@router.post("organizations", response={201: Organization}, summary="Create an organization")
+@personal_route
+def found(request: Any, new: NewOrganization) -> Any:
+    """It belongs to whoever creates it."""
+    workspace = organizations.found(new.name, slug=new.slug, by=request.user)
+    return answer(_founded(workspace), 201)
+
+
 @router.get("o/{slug:slug}", response=Organization, summary="Read an organization")
-@route(May.WORK, only=ORGANIZATION)
+@route(May.WORK)
 def organization(request: Any, member: Member) -> Any:
-    return _shown(queries.organization(member))
+    return _organization(queries.organization(member))
 
 
-def _shown(found: queries.Organization) -> dict[str, Any]:
+@router.patch("o/{slug:slug}", response=Organization, summary="Change name or slug")
+@route(May.SETTINGS)
+def change(request: Any, member: Member, change: OrganizationChange) -> Any:
+    """A former slug leads to the organization (308) for 90 days."""
+    organizations.change(by=member, name=change.name, slug=change.slug)
+    return _organization(queries.organization(member))
+
+
+@router.get("o/{slug:slug}/members", response=PageOf[Colleague], tags=["members"], summary="Members")
+@route(May.SEE_MEMBERS)
+def members(request: Any, member: Member, paging: Query[Paging], q: str = "") -> Any:
+    """The longest there first; `q` is looked for in name and address."""
+    found = queries.members(member, paging.cursor, paging.limit, q)
+    return {"items": [_colleague(one) for one in found.items], "next": found.next}
+
+
+# --- invitations: those who invite ------------------------------------------------------------------------------------
+
+
+@router.get(
+    "o/{slug:slug}/invitations", response=PageOf[Invited], tags=["invitations"], summary="Pending invitations"
+)
+@route(May.MANAGE_MEMBERS)
+def pending(request: Any, member: Member, paging: Query[Paging]) -> Any:
+    """The newest first; expired ones too, which can be sent again."""
+    found = invitations.pending(member, paging.cursor, paging.limit)
+    return {"items": [_pending(one) for one in found.items], "next": found.next}
+
+
+@router.post(
+    "o/{slug:slug}/invitations", response={201: Invited | Results}, tags=["invitations"], summary="Invite"
+)
+@route(May.MANAGE_MEMBERS)
+def invite(request: Any, member: Member, new: NewInvitations) -> Any:
+    """One person by `email` and `role`, or up to 100 as `invitations`; then each has a result of its own."""
+    if new.invitations is not None:
+        return answer({"results": [_result(one, member) for one in new.invitations]}, 201)
+    sent, token = invitations.invite(email=new.email or "", role=new.role, by=member)
+    return answer(_invited(sent, member, token), 201)
+
+
+@router.post(
+    "o/{slug:slug}/invitations/{uuid:invitation_id}/resend",
+    response=Invited,
+    tags=["invitations"],
+    summary="Send an invitation again",
+)
+@route(May.MANAGE_MEMBERS)
+def resend(request: Any, member: Member, invitation_id: UUID) -> Any:
+    """A new link and seven new days; the former link is dead."""
+    sent, token = invitations.resend(invitation_id, by=member)
+    return _invited(sent, member, token)
+
+
+@router.delete(
+    "o/{slug:slug}/invitations/{uuid:invitation_id}",
+    response={204: None},
+    tags=["invitations"],
+    summary="Take an invitation back",
+)
+@route(May.MANAGE_MEMBERS)
+def revoke(request: Any, member: Member, invitation_id: UUID) -> Any:
+    invitations.revoke(invitation_id, by=member)
+
+
+# --- invitations: those who are invited -------------------------------------------------------------------------------
+
+
+@router.get("invitations", response=PageOf[Offer], tags=["invitations"], summary="Invitations to me")
+@personal_route
+def offers(request: Any) -> Any:
+    """Pending ones, to the verified address."""
+    return {"items": [_offer(one) for one in invitations.offers_to(request.user)], "next": None}
+
+
+@router.post("invitations/{invitation}/accept", response=Seat, tags=["invitations"], summary="Accept")
+@personal_route
+def accept(request: Any, invitation: str) -> Any:
+    """By the invitation's id or by the token out of its link."""
+    member = invitations.accept(_id_or_token(invitation), user=request.user)
+    return {
+        "organization": {"slug": member.slug, "name": member.name, "avatar_url": member.avatar or None},
+        "role": member.role,
+    }
+
+
+@router.post("invitations/{invitation}/decline", response=Declined, tags=["invitations"], summary="Decline")
+@personal_route
+def decline(request: Any, invitation: str) -> Any:
+    invitations.decline(_id_or_token(invitation), user=request.user)
+    return {"state": "declined"}
+
+
+# --- how it looks -----------------------------------------------------------------------------------------------------
+
+
+def _organization(found: queries.Organization) -> dict[str, Any]:
     return {
         "slug": found.slug,
         "name": found.name,
         "role": found.role,
         "avatar_url": found.avatar or None,
         "created_at": found.created_at,
-        "owner": {"id": found.owner_id, "name": found.owner_name, "email": found.owner_email},
+        "owner": {
+            "id": found.owner_id,
+            "name": found.owner_name,
+            "email": found.owner_email,
+            "avatar_url": None,
+        },
     }
+
+
+def _founded(workspace: Workspace) -> dict[str, Any]:
+    owner = workspace.owner
+    return {
+        "slug": workspace.slug,
+        "name": workspace.name,
+        "role": "owner",
+        "avatar_url": None,
+        "created_at": workspace.created_at,
+        "owner": {"id": owner.id, "name": owner.shown_name, "email": owner.email, "avatar_url": None},
+    }
+
+
+def _colleague(one: queries.Colleague) -> dict[str, Any]:
+    return {
+        "user": {"id": one.user_id, "name": one.name, "email": one.email, "avatar_url": None},
+        "role": one.role,
+        "joined_at": one.joined_at,
+        "words_limit": None,
+        "words_used": None,
+    }
+
+
+def _invited(sent: Sent, member: Member, token: str) -> dict[str, Any]:
+    return {
+        "id": sent.id,
+        "email": sent.email,
+        "role": sent.role,
+        "state": sent.state,
+        "invited_by": member.user_name or None,
+        "created_at": sent.created_at,
+        "expires_at": sent.expires_at,
+        "accept_url": invitations.link(token),
+    }
+
+
+def _pending(one: queries.Sent) -> dict[str, Any]:
+    token = invitations.token_of(one)
+    return {
+        "id": one.id,
+        "email": one.email,
+        "role": one.role,
+        "state": "expired" if one.is_expired else "pending",
+        "invited_by": one.invited_by,
+        "created_at": one.created_at,
+        "expires_at": one.expires_at,
+        "accept_url": invitations.link(token) if token else None,
+    }
+
+
+def _result(one: OneInvitation, member: Member) -> dict[str, Any]:
+    """One of many: what is wrong with it is its own result and undoes nothing of the others."""
+    try:
+        with transaction.atomic():
+            sent, token = invitations.invite(email=one.email, role=one.role, by=member)
+    except StaffroomError as error:
+        return {"email": one.email, "invitation": None, "problem": document(error)}
+    return {"email": one.email, "invitation": _invited(sent, member, token), "problem": None}
+
+
+def _offer(one: invitations.Offer) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "organization": {"slug": one.slug, "name": one.organization, "avatar_url": one.avatar or None},
+        "role": one.role,
+        "invited_by": one.invited_by,
+        "expires_at": one.expires_at,
+    }
+
+
+def _id_or_token(given: str) -> UUID | str:
+    try:
+        return UUID(given)
+    except ValueError:
+        return given
