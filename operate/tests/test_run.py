@@ -64,7 +64,11 @@ def status(url: str) -> int:
 
 def start(environment: dict[str, str], *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [STAFFROOM, "run", *arguments], env=environment | settings, capture_output=True, text=True, timeout=60
+        [STAFFROOM, "run", *arguments],
+        env=environment | settings,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
@@ -140,13 +144,13 @@ class TestBeside:
 class TestKilled:
     def test_a_web_process(self, product: Product) -> None:
         os.kill(child(product, "operate.web"), signal.SIGKILL)
-        wait_until(lambda: is_ready(product))
+        wait_until(lambda: is_ready(product), 60)
 
     def test_the_database(self, product: Product) -> None:
         killed = child(product, "bin/postgres")
         os.kill(killed, signal.SIGKILL)
-        wait_until(lambda: not processes.exists(killed))
-        wait_until(lambda: is_ready(product))
+        wait_until(lambda: not processes.exists(killed), 60)
+        wait_until(lambda: is_ready(product), 60)
 
 
 class TestTheEnd:
