@@ -9,8 +9,6 @@ from contextlib import suppress
 import procrastinate
 from procrastinate.contrib.django import app as django_app
 
-from config.schedule import recurring
-
 log = logging.getLogger(__name__)
 
 THREADS = 2
@@ -21,7 +19,6 @@ DEAD = 5.0
 
 
 async def run(stopping: asyncio.Event) -> None:
-    recurring(django_app)
     pause = 0.1
     while not stopping.is_set():
         try:

@@ -34,14 +34,16 @@ async def work() -> None:
     minds.warm_up(minds.of_installation())
     replying = asyncio.create_task(runner.run())
     doing = asyncio.create_task(jobs.run(stopping))
-    await asyncio.wait([replying, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(
+        [replying, doing, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED
+    )
     stopping.set()
     runner.stop()
     try:
         await replying
     finally:
         with suppress(TimeoutError, asyncio.CancelledError):
-            await asyncio.wait_for(doing, 3)
+            await asyncio.wait_for(doing, 3)  # raises what ended it, so that the supervisor starts us again
         await runner.close()
 
 

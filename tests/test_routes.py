@@ -74,7 +74,7 @@ class World:
     ) -> Any:
         made = self.made(address, objects_of) if ids is None else ids
         answer = self._ask(actor, address, context, made, json)
-        if address.is_api and answer.status_code < 300 and answer["Content-Type"] == "application/json":
+        if address.is_api and answer.status_code < 300 and answer.get("Content-Type") == "application/json":
             as_documented(address, answer)
         return answer
 

@@ -36,6 +36,9 @@ OTHER_INDEXES = {
     "knowledge_passage": {
         "passages_by_word": "full text: one function of the owner reads it, for one workspace"
     },
+    "chats_turn": {
+        "turns_waiting": "what waits for a worker, of every workspace: one function of the owner reads it"
+    },
     "workspaces_slug": {"workspaces_slug_pkey": "an address is looked up before its workspace is known"},
     "workspaces_apikey": {"workspaces_apikey_hash_key": "a key is looked up before its workspace is known"},
 }
@@ -56,6 +59,10 @@ DEFINERS = {
     "founded": "a person and the form that they sent",
     "contexts_with_words": "a person who has signed in",
     "knowledge_search": "a workspace, and sources of it",
+    "turns_claim": "a worker: answers which turns are its own now, by their ids",
+    "turns_checkpoint": "turns that the worker holds by their attempt",
+    "turns_hand_back": "turns that the worker holds by their attempt",
+    "access_lost": "who watches what: says only which of them may no longer",
 } | dict.fromkeys(
     [
         "ledger_balance", "ledger_begin", "ledger_expire", "ledger_extend", "ledger_grant", "ledger_lease",

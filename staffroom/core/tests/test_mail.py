@@ -27,14 +27,17 @@ def in_the_shape_of_a_letter(template: str, context: dict[str, Any]) -> str:
 
 
 def test_nothing_is_sent_before_the_commit_and_nothing_after_a_rollback() -> None:
-    before = len(mailbox.letters())
+    def names() -> set[str]:
+        return {letter.name for letter in mailbox.letters(10_000)}
+
+    before = names()
     with transaction.atomic():
         mail.send(LETTER, "ada@example.com", {})
-        assert len(mailbox.letters()) == before
+        assert names() == before
     with transaction.atomic():
         mail.send(LETTER, "bob@example.com", {})
         transaction.set_rollback(True)
-    assert len(mailbox.letters()) == before + 1
+    assert len(names() - before) == 1
 
 
 def test_a_hostile_name_makes_neither_a_header_nor_a_tag() -> None:
