@@ -65,7 +65,7 @@ DO $$ BEGIN FOR n IN 1..{WALLETS} LOOP
     PERFORM ledger_grant('purchased', 'bench', 1000000000000, NULL, 'bench');
 END LOOP; END $$;
 COMMIT;
-VACUUM ANALYZE;
+VACUUM ANALYZE billing_wallet, billing_lot, billing_entry, billing_hold;
 """
 
 
@@ -82,7 +82,7 @@ def figures(seconds: int = 5, rounds: int = 3) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="staffroom-bench-") as folder:
         os.chmod(folder, 0o755)
         with Cluster(Path(folder) / "db", durable=True) as cluster:
-            urls = _prepare(cluster)
+            urls = _prepare(cluster, folder)
             speeds: dict[str, list[float]] = {name: [] for name in SCRIPTS}
             ratios: dict[str, list[float]] = {name: [] for name in SCRIPTS}
             for turn in range(rounds):
@@ -102,7 +102,7 @@ def figures(seconds: int = 5, rounds: int = 3) -> list[Figure]:
     ]
 
 
-def _prepare(cluster: Cluster) -> Urls:
+def _prepare(cluster: Cluster, home: str) -> Urls:
     urls = cluster.database("bench")
     subprocess.run(
         [
@@ -119,7 +119,7 @@ def _prepare(cluster: Cluster) -> Urls:
         ],
         env=os.environ
         | urls.environment()
-        | {"DJANGO_SETTINGS_MODULE": "config.settings", "STAFFROOM_HOME": str(cluster.folder.parent)},
+        | {"DJANGO_SETTINGS_MODULE": "config.settings", "STAFFROOM_HOME": home},
         check=True,
         stderr=subprocess.DEVNULL,
     )
