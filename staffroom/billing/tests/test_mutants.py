@@ -117,6 +117,8 @@ FUNCTIONS: list[tuple[str, str, str, str, Scene]] = [
      scenes.test_a_reversed_payment_takes_what_is_there_and_the_rest_is_owed),
     ("a reversal takes held words", "ledger_take_back", "w.purchased - w.held;", "w.purchased;",
      scenes.test_a_reversal_never_takes_words_that_a_reply_holds),
+    ("a reversal takes what it took already", "ledger_take_back", "free - from_lot)", "free)",
+     scenes.test_a_reversal_never_takes_words_that_a_reply_holds),
     ("expired words are owed", "ledger_take_back", "lot.words - lot.expired", "lot.words",
      scenes.test_expired_words_are_never_owed),
     ("a won dispute forgets the debt", "ledger_take_back", "-least(w.debt, -delta)", "0",
