@@ -13,7 +13,7 @@ from .settings import ANSWER, PHRASE, Settings
 
 
 class Hire(forms.Form):
-    name = forms.CharField(label=_("Name"), strip=False)
+    name = forms.CharField(label=_("Name"), required=False, strip=False)
     template = forms.CharField(required=False)
 
 
@@ -21,7 +21,7 @@ class Persona(forms.Form):
     """Everything that a version holds, and the name."""
 
     edited = forms.IntegerField(widget=forms.HiddenInput)
-    name = forms.CharField(label=_("Name"), strip=False)
+    name = forms.CharField(label=_("Name"), required=False, strip=False)
     persona = forms.CharField(
         label=_("Persona"),
         required=False,
@@ -29,9 +29,9 @@ class Persona(forms.Form):
         widget=forms.Textarea(attrs={"spellcheck": "true"}),
         help_text=_("Who the employee is and how it answers, in Markdown. Facts belong in knowledge."),
     )
-    model = forms.ChoiceField(label=_("Model"))
+    model = forms.ChoiceField(label=_("Model"), required=False)
     other_model = forms.CharField(label=_("Another model, by name"), required=False)
-    reply_limit = forms.CharField(label=_("Longest reply, in words"))
+    reply_limit = forms.CharField(label=_("Longest reply, in words"), required=False)
     temperature = forms.CharField(
         label=_("Temperature"),
         required=False,
@@ -42,6 +42,7 @@ class Persona(forms.Form):
     )
     no_answer = forms.ChoiceField(
         label=_("When the knowledge has no answer"),
+        required=False,
         choices=[(ANSWER, _("Say so, and answer anyway")), (PHRASE, _("Reply with a set phrase"))],
     )
     no_answer_phrase = forms.CharField(
@@ -53,7 +54,7 @@ class Persona(forms.Form):
         offers = [(offer.name, offer.title) for offer in catalogue.offers()]
         if current not in dict(offers):
             offers.append((current, catalogue.title(current)))
-        self.fields["model"] = forms.ChoiceField(label=_("Model"), choices=offers)
+        self.fields["model"].choices = offers
         self.providers = catalogue.providers()
         if not self.providers:
             del self.fields["other_model"]

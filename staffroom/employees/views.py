@@ -66,7 +66,7 @@ def employee(request: HttpRequest, member: Member, employee_id: UUID) -> HttpRes
 def persona(request: HttpRequest, member: Member, employee_id: UUID) -> HttpResponse:
     """Name, persona, model and settings, as one version."""
     employee = queries.employee(member, employee_id)
-    form = forms.Persona(request.POST.copy(), current=employee.model)
+    form = forms.Persona(request.POST, current=employee.model)
     try:
         roster.rename(employee, request.POST.get("name", ""), by=member)
         personas.save(employee, by=member, **form.values)
@@ -74,8 +74,8 @@ def persona(request: HttpRequest, member: Member, employee_id: UUID) -> HttpResp
         tell(form, wrong)
         return _page(request, member, queries.employee(member, employee_id), form, status=422)
     except personas.EditedMeanwhile as wrong:
-        form.data["edited"] = wrong.theirs.number  # type: ignore[index]  # the copy from above
-        tell(form, Invalid({}))
+        form.data = form.data.copy()
+        form.data["edited"] = wrong.theirs.number
         return _page(request, member, employee, form, status=409, conflict=wrong)
     messages.success(request, _("Saved."))
     return redirect(member.url(f"employees/{employee.id}"))
