@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from django.forms import BaseForm
+from django.forms.utils import ErrorDict
 
 from .errors import Invalid
 
 
 def tell(form: BaseForm, wrong: Invalid) -> None:
     """Field by field; `settings.greeting` belongs to the field `greeting`, the unknown to the whole form."""
-    if not hasattr(form, "cleaned_data"):
-        form.full_clean()
+    form._errors, form.cleaned_data = ErrorDict(), {}  # type: ignore[attr-defined]  # only the rule judges
     for name, sentences in wrong.errors.items():
         field = name.rpartition(".")[2]
         for sentence in sentences:

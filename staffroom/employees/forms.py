@@ -13,7 +13,7 @@ from .settings import ANSWER, PHRASE, Settings
 
 
 class Hire(forms.Form):
-    name = forms.CharField(label=_("Name"), required=False, strip=False)
+    name = forms.CharField(label=_("Name"), strip=False)
     template = forms.CharField(required=False)
 
 
@@ -21,7 +21,7 @@ class Persona(forms.Form):
     """Everything that a version holds, and the name."""
 
     edited = forms.IntegerField(widget=forms.HiddenInput)
-    name = forms.CharField(label=_("Name"), required=False, strip=False)
+    name = forms.CharField(label=_("Name"), strip=False)
     persona = forms.CharField(
         label=_("Persona"),
         required=False,
@@ -29,9 +29,9 @@ class Persona(forms.Form):
         widget=forms.Textarea(attrs={"spellcheck": "true"}),
         help_text=_("Who the employee is and how it answers, in Markdown. Facts belong in knowledge."),
     )
-    model = forms.ChoiceField(label=_("Model"), required=False)
+    model = forms.ChoiceField(label=_("Model"))
     other_model = forms.CharField(label=_("Another model, by name"), required=False)
-    reply_limit = forms.CharField(label=_("Longest reply, in words"), required=False)
+    reply_limit = forms.CharField(label=_("Longest reply, in words"))
     temperature = forms.CharField(
         label=_("Temperature"),
         required=False,
@@ -42,7 +42,6 @@ class Persona(forms.Form):
     )
     no_answer = forms.ChoiceField(
         label=_("When the knowledge has no answer"),
-        required=False,
         choices=[(ANSWER, _("Say so, and answer anyway")), (PHRASE, _("Reply with a set phrase"))],
     )
     no_answer_phrase = forms.CharField(
@@ -54,7 +53,7 @@ class Persona(forms.Form):
         offers = [(offer.name, offer.title) for offer in catalogue.offers()]
         if current not in dict(offers):
             offers.append((current, catalogue.title(current)))
-        self.fields["model"].choices = offers
+        self.fields["model"] = forms.ChoiceField(label=_("Model"), choices=offers)
         self.providers = catalogue.providers()
         if not self.providers:
             del self.fields["other_model"]
@@ -79,6 +78,7 @@ class Persona(forms.Form):
         edited = typed["edited"]
         return {
             "edited": int(edited) if edited.isdecimal() and len(edited) < 9 else 0,
+            "name": typed["name"],
             "persona": typed["persona"],
             "model": typed.get("other_model", "").strip() or typed["model"],
             "settings": {name: typed[name] for name in Settings().stored},

@@ -7,10 +7,9 @@ from django.utils.translation import gettext_lazy as _
 class Text(forms.Form):
     """The rules look at the values (`sources.add`); this only says what is asked."""
 
-    title = forms.CharField(label=_("Title"), required=False, strip=False)
+    title = forms.CharField(label=_("Title"), strip=False)
     text = forms.CharField(
         label=_("Text"),
-        required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "true", "class": "form-control"}),
         help_text=_(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -60,7 +61,7 @@ def test_sentences_stay_whole_and_the_next_passage_repeats_the_last() -> None:
     for piece in pieces:
         assert piece.text.startswith("Sentence number")
         assert piece.text.endswith("here.")
-    for former, following in zip(pieces, pieces[1:], strict=False):
+    for former, following in pairwise(pieces):
         assert following.text.split(". ")[0] in former.text
 
 

@@ -14,7 +14,9 @@ from staffroom.knowledge.models import Passage, Source
 from staffroom.workspaces.permissions import RoleForbids
 from tests.cast import Cast
 
-LONG = "\n\n".join(f"Paragraph {n}. " + "The keeper of the lighthouse counts ships. " * 20 for n in range(120))
+LONG = "\n\n".join(
+    f"Paragraph {n}. " + "The keeper of the lighthouse counts ships. " * 20 for n in range(120)
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,9 @@ def cast() -> Cast:
 class TestAdding:
     def test_a_short_text_is_ready_at_once(self, cast: Cast) -> None:
         with cast.inside(cast.acme):
-            source = sources.add("  Hours ", "We open at ten.\r\nAlways.", by=cast.member(cast.alice, cast.acme))
+            source = sources.add(
+                "  Hours ", "We open at ten.\r\nAlways.", by=cast.member(cast.alice, cast.acme)
+            )
         assert (source.state, source.progress, source.title, source.words) == ("ready", 100, "Hours", 5)
         assert source.text == "We open at ten.\nAlways."
         assert source.created_by_id == cast.alice.id
