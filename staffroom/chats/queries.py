@@ -96,6 +96,19 @@ def test_chat(member: Member, employee_id: UUID) -> UUID | None:
     return found.order_by("-last_message_at").values_list("id", flat=True).first()
 
 
+_LAST_MESSAGES: Final = """
+    SELECT e.id, (SELECT c.last_message_at FROM chats_chat c
+                  WHERE c.workspace_id = %(workspace)s AND c.employee_id = e.id
+                  ORDER BY c.last_message_at DESC LIMIT 1)
+    FROM unnest(%(employees)s::uuid[]) e(id)
+"""
+
+
+def last_messages(member: Member, employee_ids: list[UUID]) -> dict[UUID, datetime | None]:
+    """When each employee's latest message came, in either direction; None for one without chats."""
+    return dict(_read(_LAST_MESSAGES, {"workspace": member.workspace_id, "employees": employee_ids}))
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """One message. `words` is what a reply has cost, `price` why, `cut` why it ended before its end."""

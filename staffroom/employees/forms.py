@@ -78,6 +78,7 @@ class Persona(forms.Form):
         edited = typed["edited"]
         return {
             "edited": int(edited) if edited.isdecimal() and len(edited) < 9 else 0,
+            "name": typed["name"],
             "persona": typed["persona"],
             "model": typed.get("other_model", "").strip() or typed["model"],
             "settings": {name: typed[name] for name in Settings().stored},

@@ -8,8 +8,9 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from staffroom.core.errors import Conflict, Invalid, NotHere
-from staffroom.core.lines import storable
+from staffroom.core.lines import storable, visible_line
 from staffroom.core.sentences import part
+from staffroom.workspaces import audit
 from staffroom.workspaces.members import By, Member
 
 from . import catalogue
@@ -41,26 +42,32 @@ def save(
     *,
     by: By,
     edited: int | None = None,
+    name: str | None = None,
     persona: str | None = None,
     model: str | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Employee:
-    """A new version with what is given, the rest as it was; none when nothing changes.
+    """A new version with what is given, the rest as it was; none when nothing changes, or only the name.
 
     `edited` is the number of the version that the author had before them: when it is no longer the newest,
-    raises `EditedMeanwhile`. None overwrites whatever is there.
+    raises `EditedMeanwhile`. None overwrites whatever is there. The handle stays: programs know it.
     """
     employee = Employee.objects.select_for_update(no_key=True).get(id=employee.id)
-    values = _checked(employee, persona, model, settings)
-    if all(getattr(employee, field) == value for field, value in values.items()):
-        return employee
-    if edited is not None and edited != employee.version:
+    values = _checked(employee, name, persona, model, settings)
+    changed = {field: value for field, value in values.items() if value != getattr(employee, field)}
+    is_version = bool(changed.keys() - {"name"})
+    if is_version and edited is not None and edited != employee.version:
         raise EditedMeanwhile(Version.objects.get(employee_id=employee.id, number=employee.version))
-    for field, value in values.items():
+    if "name" in changed:
+        target = {"employee": str(employee.id), "name": changed["name"]}
+        audit.write("employee.rename", by=by, target=target, before=employee.name, after=changed["name"])
+    for field, value in changed.items():
         setattr(employee, field, value)
-    employee.version += 1
-    employee.save(update_fields=[*values, "version"])
-    record(employee, by=by)
+    if is_version:
+        employee.version += 1
+        record(employee, by=by)
+    if changed:
+        employee.save(update_fields=[*changed, "version"])
     return employee
 
 
@@ -104,11 +111,17 @@ def checked(persona: str) -> str:
 
 
 def _checked(
-    employee: Employee, persona: str | None, model: str | None, settings: Mapping[str, Any] | None
+    employee: Employee,
+    name: str | None,
+    persona: str | None,
+    model: str | None,
+    settings: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
+    """What was given, read; every field is looked at before the first error is told."""
     values: dict[str, Any] = {}
     errors: dict[str, list[str]] = {}
     for field, given, read in (
+        ("name", name, lambda: visible_line(name or "", "name", 80)),
         ("persona", persona, lambda: checked(persona or "")),
         (
             "model",

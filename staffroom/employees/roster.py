@@ -1,4 +1,4 @@
-"""Employees come, change their name, pause, and leave."""
+"""Employees come, pause, and leave."""
 
 from __future__ import annotations
 
@@ -35,17 +35,6 @@ def hire(name: str, *, by: By, template: str = "", persona: str | None = None, m
         "employee.hire", by=by, target=_target(employee), after={"template": template, "model": model}
     )
     return employee
-
-
-@part
-def rename(employee: Employee, name: str, *, by: By) -> None:
-    """The handle stays: programs know the employee by it."""
-    name = visible_line(name, "name", 80)
-    if name == employee.name:
-        return
-    audit.write("employee.rename", by=by, target=_target(employee), before=employee.name, after=name)
-    employee.name = name
-    employee.save(update_fields=["name"])
 
 
 @part

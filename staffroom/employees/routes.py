@@ -99,12 +99,10 @@ def employee(request: Any, member: Member, employee_id: UUID) -> Any:
 @route(May.WORK)
 def change(request: Any, member: Member, employee_id: UUID, change: Change) -> Any:
     """Persona, model and settings make a version when they change."""
-    employee = queries.employee(member, employee_id)
-    if change.name is not None:
-        roster.rename(employee, change.name, by=member)
-    personas.save(
-        employee,
+    employee = personas.save(
+        queries.employee(member, employee_id),
         by=member,
+        name=change.name,
         edited=change.version,
         persona=change.persona,
         model=change.model,
@@ -112,7 +110,7 @@ def change(request: Any, member: Member, employee_id: UUID, change: Change) -> A
     )
     if change.active is not None:
         roster.switch(employee, change.active, by=member)
-    return _shown(queries.employee(member, employee_id))
+    return _shown(employee)
 
 
 @router.delete("{ctx:ctx}/employees/{uuid:employee_id}", response={204: None}, summary="Dismiss an employee")

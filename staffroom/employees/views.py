@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from staffroom.chats import queries as chats
 from staffroom.core.errors import Invalid
 from staffroom.core.typed import tell
 from staffroom.workspaces.doors import door
@@ -27,8 +28,14 @@ from .templates import TEMPLATES
 @door(May.WORK)
 def employees(request: HttpRequest, member: Member) -> HttpResponse:
     page = queries.employees(member, cursor=request.GET.get("cursor"))
+    active_at = chats.last_messages(member, [row.id for row in page.items])
     rows = [
-        (row, catalogue.title(catalogue.actual(row.model)), member.may_delete(row.created_by_id))
+        (
+            row,
+            catalogue.title(catalogue.actual(row.model)),
+            active_at[row.id],
+            member.may_delete(row.created_by_id),
+        )
         for row in page.items
     ]
     return render(request, "employees/employees.html", {"rows": rows, "page": page})
@@ -68,11 +75,10 @@ def persona(request: HttpRequest, member: Member, employee_id: UUID) -> HttpResp
     employee = queries.employee(member, employee_id)
     form = forms.Persona(request.POST.copy(), current=employee.model)
     try:
-        roster.rename(employee, request.POST.get("name", ""), by=member)
         personas.save(employee, by=member, **form.values)
     except Invalid as wrong:
         tell(form, wrong)
-        return _page(request, member, queries.employee(member, employee_id), form, status=422)
+        return _page(request, member, employee, form, status=422)
     except personas.EditedMeanwhile as wrong:
         form.data["edited"] = wrong.theirs.number  # type: ignore[index]  # the copy from above
         tell(form, Invalid({}))

@@ -14,7 +14,8 @@ SIMPLE: Final = "simple"
 _SAMPLE: Final = 20_000  # letters looked at
 _ENOUGH: Final = 0.08  # small words make up a third of a real text; below this share it is something else
 
-_WORD: Final = re.compile(r"[^\W\d_]+")
+# Letters with the vowel signs of Devanagari, which are no letters of their own.
+_WORD: Final = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0900-\u0903\u093a-\u094f\u0962\u0963])*")
 _SCRIPTS: Final = {
     "latin": re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ]"),
     "cyrillic": re.compile(r"[Ѐ-ӿ]"),
