@@ -33,7 +33,7 @@ from .models import Membership
 from .permissions import May, Role
 
 ALIVE = "/healthz"  # says that the process answers, whatever the database does
-_ADDRESS = re.compile(r"^(?:/api/v1)?/(?:(me)|o/([^/]+))(?:/|$)")
+_ADDRESS = re.compile(r"^(?:/api/v1)?/(?:(me)|o/([-a-zA-Z0-9_]+))(?:/|$)")
 
 
 @dataclass(frozen=True, slots=True)
