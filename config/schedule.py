@@ -3,10 +3,12 @@
 from procrastinate import App
 
 from staffroom.billing import jobs as billing
+from staffroom.core import ratelimits
 from staffroom.knowledge import ingestion as knowledge
 
 
 def recurring(app: App) -> None:
     app.periodic(cron="*/5 * * * *")(billing.sweep)
+    app.periodic(cron="40 * * * *")(ratelimits.forget_old)
     app.periodic(cron="20 3 * * *")(billing.check)
     app.periodic(cron="* * * * *")(knowledge.ring_again)

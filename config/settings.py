@@ -211,6 +211,7 @@ CSRF_FAILURE_VIEW = "staffroom.core.answers.csrf_failure"
 
 # --- what happens by name (checked by tests/test_floors.py) ----------------------------------------
 USER_BORN = ["staffroom.workspaces.personal.open_for"]
+ARRIVALS = ["staffroom.workspaces.invitations.arrive"]
 WORKSPACE_BORN = ["staffroom.billing.plans.begin_free"]
 QUEUE_READY = ["config.schedule.recurring"]
 
@@ -258,6 +259,7 @@ else:
     EMAIL_BACKEND = "staffroom.core.mail.FolderBackend"
 PROCRASTINATE_IMPORT_PATHS = [
     "staffroom.core.mail",
+    "staffroom.core.ratelimits",
     "staffroom.billing.jobs",
     "staffroom.knowledge.ingestion",
 ]

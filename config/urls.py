@@ -3,13 +3,16 @@
 from django.urls import include, path, re_path
 
 from staffroom.api import health
-from staffroom.workspaces import views as workspace_pages
+from staffroom.workspaces import urls as workspaces
+from staffroom.workspaces.views import contexts
 
 handler404 = "staffroom.core.answers.not_found"
 handler429 = "staffroom.core.answers.too_often"
 handler500 = "staffroom.core.answers.broken"
 
 context_pages: list = [
+    path("", include("staffroom.dashboard.urls")),
+    *workspaces.context_pages,
     path("", include("staffroom.employees.urls")),
     path("", include("staffroom.knowledge.urls")),
 ]
@@ -25,8 +28,9 @@ urlpatterns = [
     path("o/<slug:slug>/", include((context_pages, "o"))),
     re_path(
         r"^(?P<path>(?:organization|billing|chats|employees|knowledge)(?:/.*)?)$",
-        workspace_pages.bare,
+        contexts.bare,
         name="bare",
     ),
-    path("", workspace_pages.bare, name="home"),
+    path("", include(workspaces)),
+    path("", contexts.bare, name="home"),
 ]

@@ -29,6 +29,7 @@ BUNDLES = {
         "chats",
         "employees",
         "knowledge",
+        "organizations",
     ],
     "js/staffroom.js": [
         "theme",

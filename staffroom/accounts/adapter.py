@@ -9,7 +9,9 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from staffroom.core import mail
+from staffroom.core.names import called
 
+from . import invited
 from .emails import normalised
 from .models import User
 from .people import born
@@ -26,6 +28,24 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
             user.save()
             born(user)
         return user
+
+    def is_email_verified(self, request: HttpRequest, email: str) -> bool:
+        """Who opened an invitation out of the mail and signs up from there has shown that the address is theirs."""
+        return invited.proves(request.session, email)
+
+    def get_signup_redirect_url(self, request: HttpRequest) -> str:
+        return self._arrival(request) or super().get_signup_redirect_url(request)
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        return self._arrival(request) or super().get_login_redirect_url(request)
+
+    def _arrival(self, request: HttpRequest) -> str | None:
+        """Where somebody lands who was on the way to an invitation."""
+        if (on_the_way := invited.recall(request.session)) is None:
+            return None
+        invited.forget(request.session)
+        places = (arrive(request.user, on_the_way.token) for arrive in called("ARRIVALS"))
+        return next((place for place in places if place), None)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         reader = context.get("user")

@@ -3,11 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.forms import SignupForm
+from allauth.core import context
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from staffroom.core.lines import one_line
 
+from . import invited
 from .models import User
 
 
@@ -23,6 +25,10 @@ class Signup(SignupForm):
         super().__init__(*args, **kwargs)
         self.fields["email"].label = _("E-mail")
         self.fields["email"].widget.attrs.pop("placeholder", None)
+        self.invited = invited.recall(context.request.session)
+        if self.invited:
+            self.fields["email"].initial = self.invited.email
+            self.fields["email"].disabled = True  # also on the server: what is posted is not read
 
     def clean_name(self) -> str:
         return named(self.cleaned_data["name"])

@@ -29,6 +29,11 @@ def born(user: User) -> None:
         ring(user)
 
 
+def is_known(address: str) -> bool:
+    """Whether somebody signs in with this (normalised) address. Not for the eyes of strangers."""
+    return User.objects.filter(email=address).exists()
+
+
 def verified_address(user: User) -> str | None:
     """The address that the person has proved to hold, if any."""
     address: str | None = (

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from . import invited
 from .forms import Settings, Theme
 
 
@@ -38,6 +39,13 @@ def theme(request: Any) -> HttpResponse:
     if "HX-Request" in request.headers:
         return HttpResponse(status=204)
     return redirect(request.META.get("HTTP_REFERER") or "account_settings")
+
+
+@require_POST
+def other_address(request: Any) -> HttpResponse:
+    """Sign up, but not with the address that was invited."""
+    invited.forget(request.session)
+    return redirect("account_signup")
 
 
 @require_GET

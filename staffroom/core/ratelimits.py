@@ -19,6 +19,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection
+from procrastinate.contrib.django import app
 
 from .errors import StaffroomError, TooMany
 
@@ -74,7 +75,8 @@ class Limit:
         return hmac.digest(settings.SECRET_KEY.encode(), said.encode("utf-8", "replace"), hashlib.sha256)
 
 
-def forget_old() -> int:
+@app.task(name="core.ratelimits.forget_old", queueing_lock="core.ratelimits.forget_old")
+def forget_old(timestamp: int = 0) -> int:
     """Windows that are over count for nothing; how many were thrown away."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM core_ratelimit WHERE until < now()")

@@ -27,6 +27,7 @@ from staffroom.accounts.sessions import SessionStore
 from staffroom.core.errors import NotHere
 from staffroom.core.scope import workspace_scope
 
+from .audit import came_from
 from .keys import hashed
 from .members import Member
 from .models import Membership
@@ -66,6 +67,7 @@ class DoorMiddleware(SessionMiddleware):
         request.api_key = request.moved_to = None
         if request.path_info == ALIVE:
             return
+        came_from.set(request.META.get("REMOTE_ADDR") or None)
         address = Address.of(request.path_info)
         if token := _bearer(request):
             _enter_by_key(request, token, address)

@@ -259,6 +259,14 @@ def decline(token_or_id: str | UUID, *, user: User | None, came_from: object = "
         _decline(token_or_id, user)
 
 
+def arrive(user: User, token: str) -> str:
+    """Where somebody lands who signed up to accept: inside, or on the invitation's page, which says why not."""
+    try:
+        return accept(token, user=user).url()
+    except StaffroomError:
+        return f"/invitations/{token}"
+
+
 def is_mailed(token: str) -> bool:
     """Whether this is the link out of the mail, which nobody sees who has not read it."""
     bare, _dot, proof = token.partition(".")

@@ -7,8 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from .models import PERSONAL
-from .permissions import PERSONAL as IN_PERSONAL
-from .permissions import ROLES, May, Role, RoleForbids
+from .permissions import May, Role, RoleForbids, deeds
 
 SYSTEM: Final = "system"  # the actor of jobs that nobody asked for
 
@@ -30,7 +29,7 @@ class Member:
     last_used: bool = True
 
     def may(self, deed: May) -> bool:
-        return deed in (IN_PERSONAL if self.is_personal else ROLES[self.role])
+        return deed in deeds(self.kind, self.role)
 
     def require(self, deed: May) -> None:
         if not self.may(deed):

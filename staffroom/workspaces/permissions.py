@@ -54,6 +54,11 @@ ROLES: dict[Role, frozenset[May]] = {
 PERSONAL = frozenset({May.WORK, May.DELETE_ANY, May.CONNECT, May.SEE_BALANCE, May.BILLING, May.OWN})
 
 
+def deeds(kind: str, role: Role) -> frozenset[May]:
+    """What that role may do in a workspace of that kind."""
+    return PERSONAL if kind == "personal" else ROLES[role]
+
+
 class RoleForbids(StaffroomError):
     code, status, title = "role_forbids", 403, "Your role does not allow this"
 

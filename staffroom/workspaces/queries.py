@@ -17,6 +17,7 @@ from django.utils import timezone
 from staffroom.core.paging import Page, page, position
 
 from .members import Member
+from .models import Slug
 from .permissions import May, Role
 
 _NAME = "coalesce(nullif(u.name, ''), split_part(u.email, '@', 1))"
@@ -130,7 +131,7 @@ def member_count(member: Member, at_most: int = 1000) -> int:
     """How many are active; counting ends at `at_most`."""
     [(number,)] = _rows(
         "SELECT count(*) FROM (SELECT FROM workspaces_membership WHERE workspace_id = %(workspace)s"
-        " AND status = 'active' LIMIT %(most)s) some",
+        " AND status = 'active' LIMIT %(most)s) found",
         {"workspace": member.workspace_id, "most": at_most},
     )
     return int(number)
@@ -179,6 +180,11 @@ def invitations(member: Member, cursor: str | None = None, limit: int = 50) -> P
     sql += " ORDER BY i.created_at DESC, i.id DESC LIMIT %(limit)s"
     found = [_sent(row) for row in _rows(sql, values)]
     return page(found, limit, "invitations", lambda row: (row.created_at, row.id))
+
+
+def own_slugs() -> set[str]:
+    """Of the open workspace: the present one and former ones that are held for it."""
+    return set(Slug.objects.values_list("slug", flat=True))
 
 
 def _sent(row: tuple[Any, ...]) -> Sent:

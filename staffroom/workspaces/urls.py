@@ -1,0 +1,34 @@
+"""Pages of organizations and invitations: those below a context, and those outside every one."""
+
+from django.urls import path
+
+from .views import contexts, invitations, organizations
+
+context_pages = [
+    path("contexts", contexts.switcher, name="contexts"),
+    path("organization", organizations.organization, name="organization"),
+    path("organization/name", organizations.rename, name="organization_name"),
+    path("organization/slug", organizations.move, name="organization_slug"),
+    path("organization/slug/check", organizations.slug_check_here, name="organization_slug_check"),
+    path("organization/invitations", organizations.invite, name="organization_invitations"),
+    path(
+        "organization/invitations/<uuid:invitation_id>/resend", organizations.resend, name="invitation_resend"
+    ),
+    path(
+        "organization/invitations/<uuid:invitation_id>/revoke", organizations.revoke, name="invitation_revoke"
+    ),
+]
+
+urlpatterns = [
+    path("organizations/new", organizations.new, name="organization_new"),
+    path("organizations/slug", organizations.slug_check, name="slug_check"),
+    path("invitations/<uuid:invitation_id>/accept", invitations.accept_mine, name="invitation_accept_mine"),
+    path(
+        "invitations/<uuid:invitation_id>/decline", invitations.decline_mine, name="invitation_decline_mine"
+    ),
+    path("invitations/<str:token>", invitations.invitation, name="invitation"),
+    path("invitations/<str:token>/accept", invitations.accept, name="invitation_accept"),
+    path("invitations/<str:token>/decline", invitations.decline, name="invitation_decline"),
+    path("invitations/<str:token>/account", invitations.sign_up, name="invitation_sign_up"),
+    path("invitations/<str:token>/switch", invitations.switch, name="invitation_switch"),
+]
