@@ -45,16 +45,21 @@ class Arrival:
 
 
 @part
-def receive(chat_id: UUID, text: str, *, by: By, name: str = "", external_id: str | None = None) -> Arrival:
-    """Keep the message and ask for an answer. `external_id`: the same one again is the same message."""
+def receive(
+    chat_id: UUID, text: str, *, by: By, name: str = "", external_id: str | None = None, lazy: bool = False
+) -> Arrival:
+    """Keep the message and ask for an answer. `external_id`: the same one again is the same message.
+
+    `lazy`: the commit does not wait for the disk; the caller does (`core.durable`), before it acknowledges.
+    """
     text = checked(text)
-    return _arrive(_facts(chat_id), chat_id, text, by=by, name=name, external_id=external_id)
+    return _arrive(_facts(chat_id), chat_id, text, by=by, name=name, external_id=external_id, lazy=lazy)
 
 
 @part
 def ask_again(chat_id: UUID, *, by: By) -> Arrival:
     """An answer to what waits already: after a failure, a top-up, a pause."""
-    return _arrive(_facts(chat_id), chat_id, None, by=by, name="", external_id=None)
+    return _arrive(_facts(chat_id), chat_id, None, by=by, name="", external_id=None, lazy=False)
 
 
 def checked(text: str) -> str:
@@ -106,12 +111,13 @@ def _facts(chat_id: UUID) -> _Facts:
 _ARRIVE: Final = """
     SELECT verdict, message, number, at, turn FROM chats_arrive(
         %(chat)s::uuid, %(message)s::uuid, %(text)s::text, %(words)s::int, %(external)s::varchar, %(user)s::uuid,
-        %(name)s::varchar, %(ask)s::boolean, %(turn)s::uuid, %(most)s::bigint, %(least)s::bigint)
+        %(name)s::varchar, %(ask)s::boolean, %(turn)s::uuid, %(most)s::bigint, %(least)s::bigint,
+        %(lazy)s::boolean)
 """
 
 
 def _arrive(
-    facts: _Facts, chat_id: UUID, text: str | None, *, by: By, name: str, external_id: str | None
+    facts: _Facts, chat_id: UUID, text: str | None, *, by: By, name: str, external_id: str | None, lazy: bool
 ) -> Arrival:
     said = words.count(text) if text else 0
     name = name or facts.customer
@@ -127,6 +133,7 @@ def _arrive(
         "turn": new_id(),
         "most": 0,
         "least": 0,
+        "lazy": lazy,
     }
     if facts.employee:
         today, model = datetime.now(UTC).date(), facts.employee.model

@@ -170,7 +170,10 @@ def say(request: Any, member: Member, chat_id: UUID, new: NewMessage) -> Any:
         written = takeovers.write(chat_id, new.text, by=member)
         return {"messages": [_message(written.message, written, "manager")]}
     subscription = streams.subscribe(chat_id)  # before the commit: the first words cannot be missed
-    arrival = arrivals.receive(chat_id, new.text, by=member, external_id=new.external_id)
+    promise = streams.disk.promise()
+    arrival = arrivals.receive(
+        chat_id, new.text, by=member, external_id=new.external_id, lazy=promise is not None
+    )
     message = _message(arrival.message, arrival, "customer")
     if arrival.turn is None:
         return _refused(arrival, message)
@@ -178,7 +181,7 @@ def say(request: Any, member: Member, chat_id: UUID, new: NewMessage) -> Any:
     if arrival.fresh:
         watch.expect_nothing_stored()
     told = Event("message", message, str(Position(arrival.number)))
-    response = _followed(request, member, chat_id, watch, told, subscription)
+    response = _followed(request, member, chat_id, watch, told, subscription, promise)
     response.first = {"message": message, "turn": arrival.turn.hex, "position": told.position}
     return response
 
@@ -215,13 +218,20 @@ def resume(request: Any, member: Member, chat_id: UUID) -> Any:
 
 
 def _followed(
-    request: Any, member: Member, chat_id: UUID, watch: Watch, told: Event, subscription: Any = None
+    request: Any,
+    member: Member,
+    chat_id: UUID,
+    watch: Watch,
+    told: Event,
+    subscription: Any = None,
+    promise: int | None = None,
 ) -> Any:
     subscription = subscription or streams.subscribe(chat_id)
     if "text/event-stream" in request.headers.get("Accept", ""):
-        return _streaming(streams.turn(member, chat_id, watch, subscription, told))
+        return _streaming(streams.turn(member, chat_id, watch, subscription, told, promise))
 
     async def complete() -> HttpResponse:
+        await streams.disk.kept(promise)
         end = await streams.reply(member, chat_id, watch, subscription)
         if end.name == "done":
             return answer({"messages": [told.data, shown("done", end.data)]})

@@ -12,6 +12,7 @@ import msgspec
 
 from staffroom.core.bus import Bus, Subscription
 from staffroom.core.bus import bus as the_bus
+from staffroom.core.durable import Disk
 from staffroom.core.errors import NotHere
 from staffroom.core.pools import GONE, Pool
 from staffroom.workspaces.members import Member
@@ -39,14 +40,17 @@ class Streams:
         self._bus = bus
         self._pool = Pool(3)
         self._guard = Guard(self._pool)
+        self.disk = Disk()
 
     async def open(self) -> None:
         await self._pool.open()
         await self._bus.open(notes.CHATS)
         self._guard.open()
+        self.disk.open()
 
     async def close(self) -> None:
         await self._guard.close()
+        await self.disk.close()
         await self._bus.close()
         await self._pool.close()
 
@@ -64,9 +68,16 @@ class Streams:
             yield part
 
     async def turn(
-        self, member: Member, chat_id: UUID, watch: Watch, subscription: Subscription, first: Event
+        self,
+        member: Member,
+        chat_id: UUID,
+        watch: Watch,
+        subscription: Subscription,
+        first: Event,
+        promise: int | None = None,
     ) -> AsyncIterator[bytes]:
-        """One reply, as server-sent events, after the customer's message."""
+        """One reply, as server-sent events, after the customer's message, which is on the disk by then."""
+        await self.disk.kept(promise)
         yield _framed([first])
         async for part in self._told(member, chat_id, watch, subscription):
             yield part

@@ -15,7 +15,7 @@ from staffroom.core.wall import Definer
 ARRIVE = """
 CREATE FUNCTION chats_arrive(
     p_chat uuid, p_message uuid, p_text text, p_words int, p_external varchar, p_user uuid, p_name varchar,
-    p_ask boolean, p_turn uuid, p_most bigint, p_least bigint,
+    p_ask boolean, p_turn uuid, p_most bigint, p_least bigint, p_lazy boolean,
     OUT verdict varchar, OUT message uuid, OUT number int, OUT at timestamptz, OUT turn uuid,
     OUT words_left bigint, OUT until timestamptz) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -79,6 +79,10 @@ BEGIN
         END IF;
     END IF;
     words_left := r.words_left;
+    IF verdict = 'asked' AND p_lazy THEN
+        -- Whoever acknowledges the message waits for the disk without holding the wallet: see core/durable.py.
+        PERFORM set_config('synchronous_commit', 'off', true);
+    END IF;
     IF verdict IS NULL THEN verdict := 'out_of_words'; turn := NULL; END IF;
 END $$;
 """
