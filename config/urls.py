@@ -10,6 +10,7 @@ handler429 = "staffroom.core.answers.too_often"
 handler500 = "staffroom.core.answers.broken"
 
 context_pages: list = [
+    path("", include("staffroom.chats.urls")),
     path("", include("staffroom.employees.urls")),
     path("", include("staffroom.knowledge.urls")),
 ]

@@ -41,6 +41,7 @@ BUNDLES = {
         "forms",
         "slug",
         "toast",
+        "when",
     ],
 }
 
