@@ -13,6 +13,7 @@ handler500 = "staffroom.core.answers.broken"
 context_pages: list = [
     path("", include("staffroom.dashboard.urls")),
     *workspaces.context_pages,
+    path("", include("staffroom.chats.urls")),
     path("", include("staffroom.employees.urls")),
     path("", include("staffroom.knowledge.urls")),
 ]

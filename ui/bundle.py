@@ -42,6 +42,7 @@ BUNDLES = {
         "forms",
         "slug",
         "toast",
+        "when",
     ],
 }
 
