@@ -17,7 +17,7 @@ from django.utils import timezone
 from staffroom.core.paging import Page, page, position
 
 from .members import Member
-from .models import Slug
+from .models import Invitation, Slug
 from .permissions import May, Role
 
 _NAME = "coalesce(nullif(u.name, ''), split_part(u.email, '@', 1))"
@@ -180,6 +180,11 @@ def invitations(member: Member, cursor: str | None = None, limit: int = 50) -> P
     sql += " ORDER BY i.created_at DESC, i.id DESC LIMIT %(limit)s"
     found = [_sent(row) for row in _rows(sql, values)]
     return page(found, limit, "invitations", lambda row: (row.created_at, row.id))
+
+
+def was_sent(invitation_id: UUID) -> bool:
+    """By the open workspace, in whatever state it is now."""
+    return Invitation.objects.filter(id=invitation_id).exists()
 
 
 def own_slugs() -> set[str]:

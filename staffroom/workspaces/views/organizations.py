@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from staffroom.core import mail
-from staffroom.core.errors import Invalid, StaffroomError
+from staffroom.core.errors import Invalid, NotHere, StaffroomError, TooMany
 
 from .. import forms, invitations, organizations, queries, slugs
 from ..doors import door, person
@@ -200,10 +200,13 @@ def resend(request: HttpRequest, member: Member, invitation_id: UUID) -> HttpRes
     try:
         with transaction.atomic():
             invitations.resend(invitation_id, by=member)
-    except StaffroomError as refused:
+    except TooMany as refused:
         messages.error(request, str(refused))
-        return redirect(member.url("organization?tab=members"))
-    return redirect(member.url(f"organization?tab=members&invited={invitation_id}#invited"))
+    except NotHere:
+        _answered(request, invitation_id)
+    else:
+        return redirect(member.url(f"organization?tab=members&invited={invitation_id}#invited"))
+    return redirect(member.url("organization?tab=members"))
 
 
 @require_POST
@@ -212,8 +215,15 @@ def revoke(request: HttpRequest, member: Member, invitation_id: UUID) -> HttpRes
     try:
         with transaction.atomic():
             invitations.revoke(invitation_id, by=member)
-    except StaffroomError:
-        messages.error(request, _("That invitation was answered or revoked already."))
+    except NotHere:
+        _answered(request, invitation_id)
     else:
         messages.success(request, _("The invitation is revoked. Its link is dead."))
     return redirect(member.url("organization?tab=members"))
+
+
+def _answered(request: HttpRequest, invitation_id: UUID) -> None:
+    """The list was older than the invitation's answer; one that never was here stays unknown."""
+    if not queries.was_sent(invitation_id):
+        raise NotHere
+    messages.error(request, _("That invitation was answered or revoked already."))
