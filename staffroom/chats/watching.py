@@ -114,7 +114,7 @@ class Watch:
         return turn > self.turn or (turn == self.turn and not self._closed)
 
     def _said(self, note: Said) -> Iterator[Event]:
-        if not self._enter(note.turn, note.attempt):
+        if self._is_missing_an_end(note.turn) or not self._enter(note.turn, note.attempt):
             return
         if note.at > len(self._text):
             self.must_read = self.must_read or not self._ahead
@@ -125,6 +125,8 @@ class Watch:
             yield from self._tell()
 
     def _ended(self, note: Ended) -> Iterator[Event]:
+        if self._is_missing_an_end(note.turn):
+            return
         if note.state != "done":
             self._enter(note.turn, note.attempt)
             yield from self._failed(note.turn, note.state, note.failure)
@@ -132,6 +134,12 @@ class Watch:
             yield from self._reply({**note.reply, "text": self._text})
         else:
             self.must_read = True
+
+    def _is_missing_an_end(self, turn: str) -> bool:
+        """A turn has begun, and the one that is told has not ended: the rows know how."""
+        missing = turn != self.turn and not self._closed
+        self.must_read = self.must_read or missing
+        return missing
 
     def _is_whole(self, note: Ended) -> bool:
         assert note.reply
@@ -160,6 +168,9 @@ class Watch:
             yield Event("message", message, self.position)
 
     def _stored(self, turn: Fields) -> Iterator[Event]:
+        if turn["id"] != self.turn and self._told:
+            self._told = self._checksum = 0
+            yield Event("restart", {}, self.position)
         if turn["state"] in ("failed", "cancelled"):
             self._enter(turn["id"], turn["attempt"])
             yield from self._failed(turn["id"], turn["state"], turn["failure"])
@@ -176,7 +187,6 @@ class Watch:
     def _enter(self, turn: str, attempt: int) -> bool:
         """Make this attempt the one that is told; false when a newer one is already."""
         if turn != self.turn:
-            self.must_read = self.must_read or not (self._closed or self.only)
             self.turn, self._attempt, self._closed = turn, 0, False
             self._told = self._checksum = 0
         elif attempt < self._attempt:

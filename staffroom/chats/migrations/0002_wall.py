@@ -1,4 +1,4 @@
-"""The wall around conversations, and the index of the one queue that the worker reads across all workspaces."""
+"""The wall around conversations, and the indexes of the one queue that the worker reads across all workspaces."""
 
 from django.db import migrations
 
@@ -9,7 +9,8 @@ from staffroom.core.wall import SameWorkspace, Wall
 STORAGE = """
 ALTER TABLE chats_turn SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE chats_chat SET (fillfactor = 80);
-CREATE INDEX turns_waiting ON chats_turn (created_at) WHERE state IN ('queued', 'running');
+CREATE INDEX turns_waiting ON chats_turn (created_at) WHERE state = 'queued';
+CREATE INDEX turns_at_work ON chats_turn (created_at) WHERE state = 'running';
 """
 
 
@@ -25,5 +26,5 @@ class Migration(migrations.Migration):
         SameWorkspace("chats_turn", "chat_id", "chats_chat"),
         SameWorkspace("chats_message", "chat_id", "chats_chat"),
         SameWorkspace("chats_message", "turn_id", "chats_turn", on_delete="SET NULL"),
-        migrations.RunSQL(STORAGE, "DROP INDEX turns_waiting"),
+        migrations.RunSQL(STORAGE, "DROP INDEX turns_waiting, turns_at_work"),
     ]

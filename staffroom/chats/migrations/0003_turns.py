@@ -10,14 +10,18 @@ from django.db import migrations
 
 from staffroom.core.wall import Definer
 
+# Every look-up here is by key: planning it again at each call would cost several times what it does. A plan that
+# was made while the tables were still empty must not read them from end to end later.
+GENERIC = "SET plan_cache_mode = force_generic_plan SET enable_seqscan = off"
+
 # A customer's message (none: ask again for those that wait), and a turn that answers it together with whatever
 # else waits. One turn waits in a chat: further messages join it, so that a burst is answered once.
-ARRIVE = """
+ARRIVE = f"""
 CREATE FUNCTION chats_arrive(
     p_chat uuid, p_message uuid, p_text text, p_words int, p_external varchar, p_user uuid, p_name varchar,
     p_ask boolean, p_turn uuid, p_most bigint, p_least bigint, p_lazy boolean,
     OUT verdict varchar, OUT message uuid, OUT number int, OUT at timestamptz, OUT turn uuid,
-    OUT words_left bigint, OUT until timestamptz) LANGUAGE plpgsql AS $$
+    OUT words_left bigint, OUT until timestamptz) LANGUAGE plpgsql {GENERIC} AS $$
 #variable_conflict use_column
 DECLARE
     here uuid := current_workspace();
@@ -87,58 +91,78 @@ BEGIN
 END $$;
 """
 
-# What waits, and what nobody works on any more: its lease is over, or (looked for in a sweep) the worker that
-# had it is gone, which shows at once by the lock that it held as long as it lived.
+# What waits; and in a sweep also what nobody works on any more: its lease is over, or the worker that had it is
+# gone, which shows at once by the lock that it held as long as it lived.
 CLAIM = """
-    WITH alive AS MATERIALIZED (
-        SELECT objid::bigint AS worker FROM pg_locks
-        WHERE p_sweep AND locktype = 'advisory' AND classid = p_class AND objsubid = 2 AND granted
-            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    ), free AS (
-        SELECT t.workspace_id, t.id, t.draft FROM chats_turn t
-        WHERE t.state IN ('queued', 'running') AND (
-            (t.state = 'queued' AND t.lease_until <= clock_timestamp() AND NOT EXISTS (
-                SELECT FROM chats_turn r
-                WHERE r.workspace_id = t.workspace_id AND r.chat_id = t.chat_id AND r.state = 'running'))
-            OR (t.state = 'running' AND t.lease_until <= clock_timestamp())
-            OR (t.state = 'running' AND p_sweep AND t.worker <> p_worker
-                AND NOT EXISTS (SELECT FROM alive a WHERE a.worker = t.worker)))
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH free AS (
+        SELECT t.workspace_id, t.id FROM chats_turn t
+        WHERE t.state = 'queued' AND t.lease_until <= clock_timestamp() AND NOT EXISTS (
+            SELECT FROM chats_turn r
+            WHERE r.workspace_id = t.workspace_id AND r.chat_id = t.chat_id AND r.state = 'running')
         ORDER BY t.created_at LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE chats_turn t SET state = 'running', attempt = t.attempt + 1, worker = p_worker,
+        lease_until = clock_timestamp() + p_lease
+    FROM free f WHERE t.workspace_id = f.workspace_id AND t.id = f.id
+    RETURNING t.workspace_id, t.id, t.chat_id, t.attempt;
+    IF NOT p_sweep THEN RETURN; END IF;
+    RETURN QUERY
+    WITH alive AS MATERIALIZED (
+        SELECT objid::bigint AS worker FROM pg_locks
+        WHERE locktype = 'advisory' AND classid = p_class AND objsubid = 2 AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ), free AS (
+        SELECT t.workspace_id, t.id FROM chats_turn t
+        WHERE t.state = 'running' AND (t.lease_until <= clock_timestamp() OR (
+            t.worker <> p_worker AND NOT EXISTS (SELECT FROM alive a WHERE a.worker = t.worker)))
+        ORDER BY t.created_at LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE chats_turn t SET attempt = t.attempt + 1, worker = p_worker,
         lease_until = clock_timestamp() + p_lease, draft = ''
     FROM free f WHERE t.workspace_id = f.workspace_id AND t.id = f.id
-    RETURNING t.workspace_id, t.id, t.chat_id, t.attempt, f.draft
+    RETURNING t.workspace_id, t.id, t.chat_id, t.attempt;
+END
 """
 
-# Everything that a reply is made of, but the passages: those depend on the question.
-BRIEF = """
+# Everything that a reply is made of, but the passages: those depend on the question. Step by step and by key:
+# a join's plan would be a guess as long as the tables have no statistics.
+BRIEF = f"""
 CREATE FUNCTION turn_brief(p_workspace uuid, p_turn uuid, p_attempt int, p_window int) RETURNS TABLE (
     employee_id uuid, employee_name varchar, persona text, model varchar, settings jsonb, active boolean,
-    held bigint, sources uuid[], lines jsonb) LANGUAGE plpgsql AS $$
+    held bigint, sources uuid[], lines jsonb) LANGUAGE plpgsql {GENERIC} AS $$
 #variable_conflict use_column
+DECLARE
+    t chats_turn;
+    c chats_chat;
+    e employees_employee;
 BEGIN
     PERFORM set_config('app.workspace_id', p_workspace::text, true);
-    RETURN QUERY
-    SELECT e.id, coalesce(e.name, c.employee_name), e.persona, e.model, e.settings, coalesce(e.active, false),
-        (SELECT h.words FROM billing_hold h WHERE h.workspace_id = p_workspace AND h.turn = t.id),
-        ARRAY(SELECT l.source_id FROM employees_employeesource l
-              WHERE l.workspace_id = p_workspace AND l.employee_id = e.id),
-        (SELECT jsonb_agg(jsonb_build_array(m.author, m.number > c.answered, m.words, m.text) ORDER BY m.number)
-         FROM (SELECT * FROM chats_message
-               WHERE workspace_id = p_workspace AND chat_id = c.id
-                   AND (number <= t.upto OR author <> 'customer')
-               ORDER BY number DESC LIMIT p_window) m)
-    FROM chats_turn t
-    JOIN chats_chat c ON c.workspace_id = t.workspace_id AND c.id = t.chat_id
-    LEFT JOIN employees_employee e ON e.workspace_id = t.workspace_id AND e.id = c.employee_id
-    WHERE t.workspace_id = p_workspace AND t.id = p_turn AND t.attempt = p_attempt AND t.state = 'running';
+    SELECT * INTO t FROM chats_turn
+        WHERE workspace_id = p_workspace AND id = p_turn AND attempt = p_attempt AND state = 'running';
+    IF NOT FOUND THEN RETURN; END IF;
+    SELECT * INTO c FROM chats_chat WHERE workspace_id = p_workspace AND id = t.chat_id;
+    SELECT * INTO e FROM employees_employee WHERE workspace_id = p_workspace AND id = c.employee_id;
+    employee_id := e.id; employee_name := coalesce(e.name, c.employee_name);
+    persona := e.persona; model := e.model; settings := e.settings; active := coalesce(e.active, false);
+    SELECT words INTO held FROM billing_hold WHERE workspace_id = p_workspace AND turn = t.id;
+    sources := ARRAY(SELECT source_id FROM employees_employeesource
+                     WHERE workspace_id = p_workspace AND employee_id = e.id);
+    SELECT jsonb_agg(jsonb_build_array(m.author, m.number > c.answered, m.words, m.text) ORDER BY m.number)
+        INTO lines
+        FROM (SELECT * FROM chats_message
+              WHERE workspace_id = p_workspace AND chat_id = c.id
+                  AND (number <= t.upto OR author <> 'customer')
+              ORDER BY number DESC LIMIT p_window) m;
+    RETURN NEXT;
 END $$;
 """
 
 # More words for a turn, or its first ones again when its hold was given back meanwhile.
-HOLD = """
-CREATE FUNCTION turn_hold(p_workspace uuid, p_turn uuid, p_words bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+HOLD = f"""
+CREATE FUNCTION turn_hold(p_workspace uuid, p_turn uuid, p_words bigint) RETURNS bigint LANGUAGE plpgsql {GENERIC} AS $$
 DECLARE
     r record;
     t chats_turn;
@@ -185,21 +209,21 @@ HAND_BACK = """
 # Ends turns of one workspace, all in one transaction: the reply's text and its charge, or neither. Each asks for
 # its own attempt, still running; then once more whether a person has stepped in. May be repeated: what ended
 # before answers how it ended.
-FINISH = """
+FINISH = f"""
 CREATE FUNCTION turns_finish(p_workspace uuid, p_finishes jsonb) RETURNS TABLE (
     turn uuid, verdict varchar, message uuid, number int, at timestamptz, charged bigint, words_left bigint,
-    waiting boolean) LANGUAGE plpgsql AS $$
+    waiting boolean) LANGUAGE plpgsql {GENERIC} AS $$
 #variable_conflict use_column
 DECLARE
+    ids uuid[];
     f record;
     t chats_turn;
     s record;
 BEGIN
     PERFORM set_config('app.workspace_id', p_workspace::text, true);
-    PERFORM FROM chats_chat c WHERE c.workspace_id = p_workspace AND c.id IN (
-        SELECT o.chat_id FROM chats_turn o
-        JOIN jsonb_to_recordset(p_finishes) AS g (turn uuid) ON o.workspace_id = p_workspace AND o.id = g.turn)
-        ORDER BY c.id FOR NO KEY UPDATE;
+    SELECT array_agg(g.turn) INTO ids FROM jsonb_to_recordset(p_finishes) AS g (turn uuid);
+    SELECT array_agg(chat_id) INTO ids FROM chats_turn WHERE workspace_id = p_workspace AND id = ANY (ids);
+    PERFORM FROM chats_chat WHERE workspace_id = p_workspace AND id = ANY (ids) ORDER BY id FOR NO KEY UPDATE;
     FOR f IN
         SELECT * FROM jsonb_to_recordset(p_finishes) AS g (
             turn uuid, attempt int, state varchar, message uuid, name varchar, text text, words int, cost bigint,
@@ -246,13 +270,19 @@ END $$;
 """
 
 # For whoever watches a chat: what came after a message, and what is in the making, of one moment.
-WATCH = """
+WATCH = f"""
 CREATE FUNCTION chat_watched(p_workspace uuid, p_chat uuid, p_after int, p_limit int) RETURNS TABLE (
     last_number int, messages jsonb, turns jsonb, paused_until timestamptz, paused_by varchar)
-    LANGUAGE plpgsql AS $$
+    LANGUAGE plpgsql {GENERIC} AS $$
 #variable_conflict use_column
+DECLARE
+    c chats_chat;
 BEGIN
     PERFORM set_config('app.workspace_id', p_workspace::text, true);
+    SELECT * INTO c FROM chats_chat WHERE workspace_id = p_workspace AND id = p_chat;
+    IF NOT FOUND THEN RETURN; END IF;
+    SELECT p.until, p.by_name INTO paused_until, paused_by FROM chats_pause p
+        WHERE p.workspace_id = p_workspace AND p.chat_id = c.id AND p.until > clock_timestamp();
     RETURN QUERY
     SELECT c.last_number,
         (SELECT jsonb_agg(jsonb_build_object(
@@ -265,10 +295,7 @@ BEGIN
                 'draft', t.draft, 'upto', t.upto, 'failure', t.failure) ORDER BY t.created_at)
          FROM (SELECT * FROM chats_turn WHERE workspace_id = p_workspace AND chat_id = c.id
                ORDER BY created_at DESC LIMIT 3) t),
-        p.until, p.by_name
-    FROM chats_chat c
-    LEFT JOIN chats_pause p ON p.workspace_id = c.workspace_id AND p.chat_id = c.id AND p.until > clock_timestamp()
-    WHERE c.workspace_id = p_workspace AND c.id = p_chat;
+        paused_until, paused_by;
 END $$;
 """
 
@@ -293,15 +320,16 @@ class Migration(migrations.Migration):
         ],
         Definer(
             "turns_claim(p_worker int, p_class bigint, p_limit int, p_lease interval, p_sweep boolean)",
-            "TABLE (workspace_id uuid, id uuid, chat_id uuid, attempt int, draft text)",
+            "TABLE (workspace_id uuid, id uuid, chat_id uuid, attempt int)",
             CLAIM,
+            f"plpgsql {GENERIC}",
         ),
         Definer(
             "turns_checkpoint(p_worker int, p_lease interval, p_workspaces uuid[], p_turns uuid[],"
             " p_attempts int[], p_drafts text[])",
             "SETOF uuid",
             CHECKPOINT,
-            "plpgsql",
+            f"plpgsql {GENERIC}",
         ),
         Definer(
             "turns_hand_back(p_worker int, p_workspaces uuid[], p_turns uuid[], p_attempts int[])",

@@ -37,7 +37,6 @@ class Turn:
     id: UUID
     chat_id: UUID
     attempt: int
-    former: str  # what the attempt before had written
     pieces: list[str] = field(default_factory=list)
     length: int = 0
     told: int = 0  # characters that were put on the bus
