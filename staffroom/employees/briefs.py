@@ -91,7 +91,7 @@ def _passages(found: Iterable[Found]) -> tuple[Passage, ...]:
     passages: list[Passage] = []
     room = KNOWLEDGE
     for one in found:
-        text = one.text if not one.heading else f"{one.heading}\n{one.text}"
+        text = one.text if not one.heading else f"# {one.heading}\n{one.text}"
         room -= words.count(one.title) + words.count(text)
         if room < 0:
             break

@@ -60,7 +60,7 @@ def test_passages_carry_title_and_heading_until_the_room_is_full() -> None:
     )
     assert len(brief.passages) == 2
     assert brief.passages[0].title == "Handbook"
-    assert brief.passages[0].text.startswith("Prices\nword")
+    assert brief.passages[0].text.startswith("# Prices\nword")
 
 
 def test_old_messages_fall_out_of_the_window() -> None:
