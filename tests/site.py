@@ -44,6 +44,18 @@ def site() -> Iterator[str]:
         server.wait(10)
 
 
+@contextlib.contextmanager
+def worker() -> Iterator[None]:
+    """The process that replies and does the jobs, on the same database."""
+    environment = os.environ | {"STAFFROOM_ENV": "development"}
+    process = subprocess.Popen([sys.executable, "-m", "config.worker"], env=environment)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
 def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
     for _ in range(200):
         assert server.poll() is None, "the server did not start"

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from django.db import connection
 
 from staffroom.core.errors import NotHere
@@ -127,7 +128,7 @@ class Said:
 
 
 _SAID: Final = """
-    SELECT id, number, author, name, text, created_at, charged, price, citations, model, cut
+    SELECT id, number, author, name, text, created_at, charged, price::text, citations::text, model, cut
     FROM chats_message WHERE workspace_id = %(workspace)s AND chat_id = %(chat)s AND {which}
     ORDER BY number {order} LIMIT %(limit)s
 """
@@ -156,7 +157,15 @@ def message(member: Member, chat_id: UUID, number: int) -> Said:
 
 def _said(member: Member, chat_id: UUID, which: str, order: str, **values: Any) -> list[Said]:
     given = {"workspace": member.workspace_id, "chat": chat_id, **values}
-    return [Said(*found) for found in _read(_SAID.format(which=which, order=order), given)]
+    return [
+        Said(*first, _decoded(price), _decoded(citations), model, cut)
+        for *first, price, citations, model, cut in _read(_SAID.format(which=which, order=order), given)
+    ]
+
+
+def _decoded(stored: str | None) -> Any:
+    """Django's cursor gives JSON as it is stored."""
+    return None if stored is None else msgspec.json.decode(stored)
 
 
 @dataclass(frozen=True, slots=True)

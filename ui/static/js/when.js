@@ -1,9 +1,11 @@
 // time[data-when]: the time where the person is. Today the hour, before it the day, too; all of it as a title.
 (() => {
-  const hour = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
-  const day = new Intl.DateTimeFormat(document.documentElement.lang, { day: "numeric", month: "short" });
-  const year = new Intl.DateTimeFormat(document.documentElement.lang, { day: "numeric", month: "short", year: "numeric" });
-  const whole = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "short" });
+  const page = document.documentElement.lang;
+  const language = navigator.languages.find((one) => one.split("-")[0] === page) || page; // en-GB keeps its clock
+  const hour = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+  const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
+  const year = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric" });
+  const whole = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "short" });
   const tell = (root) => {
     for (const time of root.querySelectorAll("time[data-when]")) {
       const at = new Date(time.dateTime), now = new Date();
