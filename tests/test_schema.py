@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from tests.owner import as_owner
@@ -36,6 +38,7 @@ OTHER_INDEXES = {
     "knowledge_passage": {
         "passages_by_word": "full text: one function of the owner reads it, for one workspace"
     },
+    "chats_turn": {"turns_waiting": "the worker claims from every workspace, oldest first"},
     "workspaces_slug": {"workspaces_slug_pkey": "an address is looked up before its workspace is known"},
     "workspaces_apikey": {"workspaces_apikey_hash_key": "a key is looked up before its workspace is known"},
 }
@@ -46,6 +49,10 @@ DEFINERS = {
     "door_by_key": "the hash of an API key",
     "contexts_of": "a person who has signed in",
     "organizations_of": "a person who has signed in",
+    "turns_claim": "the worker: turns that wait, of every workspace",
+    "turns_checkpoint": "the worker: turns that it has claimed",
+    "turns_hand_back": "the worker: turns that it has claimed",
+    "access_lost": "places in workspaces: says only which of them are lost",
     "claim_slug": "a slug, for the workspace that asks",
     "taken_slugs": "slugs: says only whether they are taken",
     "invitations_of": "an address that its person has verified",
@@ -79,6 +86,7 @@ TENANT = """
 """
 
 
+@cache
 def tenant_tables() -> set[str]:
     return {name for (name,) in as_owner(TENANT)}
 

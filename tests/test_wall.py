@@ -249,7 +249,12 @@ KEPT = {
     "staffroom/employees/minds/providers.py",
     "staffroom/workspaces/slugs.py",
 }
-SETTERS = {"staffroom/core/scope.py", "staffroom/core/wall.py", "staffroom/core/postgres/base.py"}
+SETTERS = {
+    "staffroom/chats/worker/turns.py",  # the worker's own connections are asynchronous
+    "staffroom/core/scope.py",
+    "staffroom/core/wall.py",
+    "staffroom/core/postgres/base.py",
+}
 
 
 def _files(pattern: re.Pattern[str]) -> set[str]:
