@@ -4,12 +4,13 @@
     at("POST /api/v1/o/{slug}/invitations", ADMINS, 201, json={"email": "new@example.com", "role": "member"})
 
 `{ctx}` is walked below /me and below /o/{slug}. Every other name in braces stands for an object that `OBJECTS` makes
-anew for each call, so that one caller's deed is not in the way of the next. `who` names the roles that are let in; the
+anew for each call (also inside `json`), so that one caller's deed is not in the way of the next. `who` names the roles that are let in; the
 other members get 403, everybody else 404 (pages: a sign-in for who is nobody).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,12 @@ class Address:
         return f"{self.method} {self.path}"
 
     @property
+    def objects(self) -> set[str]:
+        """What has to be there: named in the path, and in the body."""
+        said = repr(self.json) if isinstance(self.json, dict) else ""
+        return set(re.findall(r"\{(\w+)\}", self.path + said)) - {"ctx", "slug"}
+
+    @property
     def is_api(self) -> bool:
         return self.path.startswith(("/api/", "/v1/"))
 
@@ -67,6 +74,9 @@ OBJECTS: dict[str, Callable[[Any], str]] = {
     "source_id": lambda world: str(sources.add("Handbook", "We open at ten.", by=SYSTEM).id),
     "chat_id": lambda world: str(conversations.start(roster.hire("Otto", by=SYSTEM).id, by=SYSTEM).id),
     "number": lambda world: "1",
+    "chat_id": lambda world: str(
+        conversations.start(roster.hire("Mira", by=SYSTEM).id, by=SYSTEM, channel="api").id
+    ),
 }
 
 
@@ -167,6 +177,16 @@ ADDRESSES: list[Address] = [
     at("GET /{ctx}/knowledge/{source_id}/progress", EVERYBODY),
     at("GET /{ctx}/knowledge/{source_id}/passages", EVERYBODY),
     at("POST /{ctx}/knowledge/{source_id}/deletion", ADMINS, 302),  # members: what they added
+    # --- chats ----------------------------------------------------------------------------------
+    at("GET /api/v1/{ctx}/chats", EVERYBODY),
+    at("POST /api/v1/{ctx}/chats", EVERYBODY, 201, json={"employee": "{employee_id}"}),
+    at("GET /api/v1/{ctx}/chats/{chat_id}", EVERYBODY),
+    at("DELETE /api/v1/{ctx}/chats/{chat_id}", ADMINS, 204),  # a member: one's own only
+    at("GET /api/v1/{ctx}/chats/{chat_id}/messages", EVERYBODY),
+    at("POST /api/v1/{ctx}/chats/{chat_id}/messages", EVERYBODY, json={"text": "Hello"}),
+    at("GET /api/v1/{ctx}/chats/{chat_id}/events", EVERYBODY),
+    at("POST /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY),
+    at("DELETE /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY, 204),
     # --- balance --------------------------------------------------------------------------------
     at("GET /api/v1/{ctx}/balance", EVERYBODY),
 ]

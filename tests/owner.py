@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 
-def as_owner(sql: str, *values: Any) -> list[tuple[Any, ...]]:
+def as_owner(sql: str, *values: Any, **named: Any) -> list[tuple[Any, ...]]:
     with psycopg.connect(os.environ["STAFFROOM_DB_OWNER"]) as owner:
-        cursor = owner.execute(sql, values or None)  # type: ignore[arg-type]
+        cursor = owner.execute(sql, named or values or None)  # type: ignore[arg-type]
         return cursor.fetchall() if cursor.description else []

@@ -247,7 +247,8 @@ class TestARealServer:
     """What Django's test client does not pass: the server in front of it."""
 
     @pytest.fixture(scope="class")
-    def port(self) -> Iterator[int]:
+    @staticmethod
+    def port() -> Iterator[int]:
         with web() as port:
             yield port
 

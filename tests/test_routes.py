@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -59,8 +60,12 @@ class World:
         if actor == "anonymous":
             return Client(raise_request_exception=False)
         if actor in self.users and (actor == "former member" or not address.is_api):
-            return self.cast.browser(self.users[actor])
+            return self._browser(actor)
         return self.cast.api(self.keys[actor])
+
+    @cache  # noqa: B019 - as long as the module's tests
+    def _browser(self, actor: str) -> Client:
+        return self.cast.browser(self.users[actor])
 
     def ask(
         self,
@@ -87,6 +92,8 @@ class World:
         body = address.json if json is None else json
         if callable(body):
             body = body()
+        if isinstance(body, dict):
+            body = {name: ids.get(str(said).strip("{}"), said) for name, said in body.items()}
         if address.is_api and address.method not in ("GET", "DELETE"):
             return getattr(client, call)(path, body or {}, content_type="application/json")
         if address.is_api:
@@ -95,11 +102,10 @@ class World:
 
     def made(self, address: Address, workspace_id: UUID | None) -> dict[str, str]:
         """The objects that the address names, new ones in a workspace; ids of nothing without one."""
-        names = set(BRACES.findall(address.path)) - {"ctx", "slug"}
-        if workspace_id is None or not names <= set(OBJECTS):
-            return {name: str(uuid4()) for name in names}
+        if workspace_id is None or not address.objects <= set(OBJECTS):
+            return {name: str(uuid4()) for name in address.objects}
         with workspace_scope(workspace_id):
-            return {name: OBJECTS[name](self) for name in sorted(names)}
+            return {name: OBJECTS[name](self) for name in sorted(address.objects)}
 
     def invitation(self) -> Invitation:
         """Of the open workspace."""
@@ -115,18 +121,14 @@ class World:
     def acme(self) -> str:
         return f"o/{self.cast.acme.slug}"
 
-    def snapshot(self, workspace: Workspace) -> dict[str, Any]:
+    def snapshot(self, workspace: Workspace) -> list[tuple[Any, ...]]:
         """Every row of one workspace, as the owner of the tables sees it."""
-        rows: dict[str, Any] = {
-            table: as_owner(
-                f"SELECT (to_jsonb(t) - 'last_used_at')::text FROM {table} t WHERE workspace_id = %s ORDER BY 1",
-                workspace.id,
-            )
+        rows = [
+            f"SELECT '{table}', (to_jsonb(t) - 'last_used_at')::text FROM {table} t WHERE workspace_id = %(id)s"
             for table in sorted(tenant_tables())
-        }
-        return rows | {
-            "workspace": as_owner("SELECT * FROM workspaces_workspace WHERE id = %s", workspace.id)
-        }
+        ]
+        rows.append("SELECT 'workspace', to_jsonb(w)::text FROM workspaces_workspace w WHERE id = %(id)s")
+        return as_owner(" UNION ALL ".join(rows) + " ORDER BY 1, 2", id=workspace.id)
 
 
 def as_documented(address: Address, answer: Any) -> None:
@@ -164,7 +166,7 @@ def _named(chosen: list[Address]) -> Any:
 OPERATIONS = operations()
 IN_CONTEXT = [one for one in ADDRESSES if one.who not in (ANYBODY, PERSON)]
 IN_BOTH = [one for one in IN_CONTEXT if "{ctx}" in one.path]
-WITH_OBJECTS = [one for one in IN_CONTEXT if set(BRACES.findall(one.path)) - {"ctx", "slug"}]
+WITH_OBJECTS = [one for one in IN_CONTEXT if one.objects]
 WRITES = [one for one in IN_CONTEXT if one.is_api and one.method in ("POST", "PUT", "PATCH")]
 
 
@@ -238,7 +240,10 @@ def test_what_belongs_to_another_organization_is_not_there(world: World, address
         ids = world.made(address, world.third.id)
         before = world.snapshot(world.third)
         answer = world.ask("owner", address, context=context, ids=ids)
-        assert answer.status_code == 404, (context, answer.content)
+        named = (
+            (404,) if BRACES.search(address.path.replace("{ctx}", "").replace("{slug}", "")) else (404, 422)
+        )
+        assert answer.status_code in named, (context, answer.content)
         assert world.snapshot(world.third) == before
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from tests.owner import as_owner
@@ -36,9 +38,7 @@ OTHER_INDEXES = {
     "knowledge_passage": {
         "passages_by_word": "full text: one function of the owner reads it, for one workspace"
     },
-    "chats_turn": {
-        "turns_waiting": "what waits for a worker, of every workspace: one function of the owner reads it"
-    },
+    "chats_turn": {"turns_waiting": "the worker claims from every workspace, oldest first"},
     "workspaces_slug": {"workspaces_slug_pkey": "an address is looked up before its workspace is known"},
     "workspaces_apikey": {"workspaces_apikey_hash_key": "a key is looked up before its workspace is known"},
 }
@@ -49,6 +49,10 @@ DEFINERS = {
     "door_by_key": "the hash of an API key",
     "contexts_of": "a person who has signed in",
     "organizations_of": "a person who has signed in",
+    "turns_claim": "the worker: turns that wait, of every workspace",
+    "turns_checkpoint": "the worker: turns that it has claimed",
+    "turns_hand_back": "the worker: turns that it has claimed",
+    "access_lost": "places in workspaces: says only which of them are lost",
     "claim_slug": "a slug, for the workspace that asks",
     "taken_slugs": "slugs: says only whether they are taken",
     "invitations_of": "an address that its person has verified",
@@ -59,10 +63,6 @@ DEFINERS = {
     "founded": "a person and the form that they sent",
     "contexts_with_words": "a person who has signed in",
     "knowledge_search": "a workspace, and sources of it",
-    "turns_claim": "a worker: answers which turns are its own now, by their ids",
-    "turns_checkpoint": "turns that the worker holds by their attempt",
-    "turns_hand_back": "turns that the worker holds by their attempt",
-    "access_lost": "who watches what: says only which of them may no longer",
 } | dict.fromkeys(
     [
         "ledger_balance", "ledger_begin", "ledger_expire", "ledger_extend", "ledger_grant", "ledger_lease",
@@ -86,6 +86,7 @@ TENANT = """
 """
 
 
+@cache
 def tenant_tables() -> set[str]:
     return {name for (name,) in as_owner(TENANT)}
 

@@ -250,10 +250,10 @@ KEPT = {
     "staffroom/workspaces/slugs.py",
 }
 SETTERS = {
+    "staffroom/chats/worker/turns.py",  # the worker's own connections are asynchronous
     "staffroom/core/scope.py",
     "staffroom/core/wall.py",
     "staffroom/core/postgres/base.py",
-    "staffroom/chats/worker/turns.py",  # the worker's turns are of many workspaces, each in its own transaction
 }
 
 

@@ -43,6 +43,7 @@ from staffroom.workspaces.permissions import May
 View = Callable[..., Any]
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _JSON = "application/json"
+_TOLD = 0  # instead of a status: what is kept is `first`, for the route's `replay`
 
 # Ninja misses the context in the view's arguments; the door has taken it from the address already.
 warnings.filterwarnings("ignore", r"Field\(s\) \('(ctx|slug)',\) are in the view path", UserWarning)
@@ -174,15 +175,20 @@ def _act(
         request=b"\n".join((request.method.encode(), request.get_full_path().encode(), _said(request))),
     )
     if first := idempotency.first_answer(asked):
-        if replay:
+        if first.status == _TOLD and replay:
             return as_answer(replay(request, *leading, msgspec.json.decode(first.body), **values))
         return HttpResponse(
             first.body, status=first.status, content_type=_JSON, headers={"Idempotency-Replayed": "true"}
         )
     response = as_answer(view(request, *leading, **values))
-    body = msgspec.json.encode(response.first) if hasattr(response, "first") else response.content  # type: ignore[attr-defined]
-    idempotency.keep(asked, idempotency.Answer(response.status_code, body))
+    idempotency.keep(asked, _kept(response))
     return response
+
+
+def _kept(response: Any) -> idempotency.Answer:
+    if hasattr(response, "first"):
+        return idempotency.Answer(_TOLD, msgspec.json.encode(response.first))
+    return idempotency.Answer(response.status_code, response.content)
 
 
 def _key(request: HttpRequest) -> str | None:
