@@ -38,7 +38,10 @@ OTHER_INDEXES = {
     "knowledge_passage": {
         "passages_by_word": "full text: one function of the owner reads it, for one workspace"
     },
-    "chats_turn": {"turns_waiting": "the worker claims from every workspace, oldest first"},
+    "chats_turn": {
+        "turns_waiting": "the worker claims from every workspace, oldest first",
+        "turns_at_work": "the same: those whose worker is gone",
+    },
     "workspaces_slug": {"workspaces_slug_pkey": "an address is looked up before its workspace is known"},
     "workspaces_apikey": {"workspaces_apikey_hash_key": "a key is looked up before its workspace is known"},
 }
