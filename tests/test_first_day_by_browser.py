@@ -174,7 +174,8 @@ def test_the_first_day_of_a_team(product: Product, browser: Browser) -> None:
     page.get_by_label("Name", exact=True).fill("Mira")
     page.get_by_role("button", name="Hire").click()
     page.wait_for_url(re.compile(r"/o/acme/employees/[0-9a-f-]{36}"))
-    page.get_by_label("Handbook").check()
+    with page.expect_response(re.compile("/knowledge$")):
+        page.get_by_label("Handbook").check()
     words = alice.balance("o/acme")
 
     message = page.get_by_role("textbox", name="Message", exact=True)
