@@ -68,13 +68,16 @@ def database() -> Iterator[dict[str, str]]:
 
 def scene() -> Scene:
     """Somebody with fifty organizations, one of which has twenty employees."""
+    from staffroom.employees import roster
+    from staffroom.workspaces.members import SYSTEM
     from tests.cast import Cast
 
     cast = Cast()
     for number in range(ORGANIZATIONS - 1):
         cast.organization(f"Org{number:02}", cast.alice)
-    for number in range(ROWS - 1):
-        cast.joined(cast.person(f"colleague-{number}"), "member")
+    with cast.inside(cast.acme):
+        for number in range(ROWS):
+            roster.hire(f"Employee {number:02}", by=SYSTEM)
     return Scene(cast.key(cast.alice), str(cast.acme.slug))
 
 
@@ -161,7 +164,7 @@ def figures(calls: int, rounds: int) -> list[Figure]:
         paths = {
             "bare endpoint": "/healthz",
             "contexts, 50 organizations": "/api/v1/contexts",
-            "employees, 20 rows": f"/api/v1/o/{scene_.slug}",
+            "employees, 20 rows": f"/api/v1/o/{scene_.slug}/employees",
         }
         with web(environment) as (pid, port):
             found = [

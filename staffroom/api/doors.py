@@ -192,7 +192,7 @@ def _kept(response: Any) -> idempotency.Answer:
 
 
 def _key(request: HttpRequest) -> str | None:
-    key = request.headers.get("Idempotency-Key")
+    key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None or request.method in _SAFE:
         return None
     if not 1 <= len(key) <= 255:
