@@ -244,11 +244,12 @@ class TestSource:
 
 
 KEPT = {
-    "operate/binaries.py",
-    "staffroom/api/description.py",
-    "staffroom/core/outbound/connections.py",
-    "staffroom/employees/minds/providers.py",
-    "staffroom/workspaces/slugs.py",
+    "operate/binaries.py",  # where the database's programs lie
+    "staffroom/api/description.py",  # the API's own document
+    "staffroom/core/outbound/connections.py",  # certificates
+    "staffroom/core/postgres/base.py",  # how times are read
+    "staffroom/employees/minds/providers.py",  # clients of model servers
+    "staffroom/workspaces/slugs.py",  # reserved words
 }
 SETTERS = {
     "staffroom/chats/worker/turns.py",  # the worker's own connections are asynchronous
