@@ -72,7 +72,6 @@ OBJECTS: dict[str, Callable[[Any], str]] = {
     "invitation_id": invitation_id,
     "employee_id": lambda world: str(roster.hire("Mira", by=SYSTEM).id),
     "source_id": lambda world: str(sources.add("Handbook", "We open at ten.", by=SYSTEM).id),
-    "chat_id": lambda world: str(conversations.start(roster.hire("Otto", by=SYSTEM).id, by=SYSTEM).id),
     "number": lambda world: "1",
     "chat_id": lambda world: str(
         conversations.start(roster.hire("Mira", by=SYSTEM).id, by=SYSTEM, channel="api").id
@@ -155,16 +154,6 @@ ADDRESSES: list[Address] = [
     at("GET /{ctx}/employees/{employee_id}/versions", EVERYBODY),
     at("POST /{ctx}/employees/{employee_id}/versions/{number}/restoration", EVERYBODY, 302),
     at("POST /{ctx}/employees/{employee_id}/dismissal", ADMINS, 302),  # members: whom they hired
-    # --- chats ----------------------------------------------------------------------------------
-    at("GET /api/v1/{ctx}/chats", EVERYBODY),
-    at("POST /api/v1/{ctx}/chats", EVERYBODY, 422, json={"employee": str(uuid4())}),
-    at("GET /api/v1/{ctx}/chats/{chat_id}", EVERYBODY),
-    at("DELETE /api/v1/{ctx}/chats/{chat_id}", ADMINS, 204),  # members: what they began
-    at("GET /api/v1/{ctx}/chats/{chat_id}/messages", EVERYBODY),
-    at("POST /api/v1/{ctx}/chats/{chat_id}/messages", EVERYBODY, json={"text": "Hello"}),
-    at("GET /api/v1/{ctx}/chats/{chat_id}/events", EVERYBODY),
-    at("POST /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY),
-    at("DELETE /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY, 204),
     # --- knowledge ------------------------------------------------------------------------------
     at("GET /api/v1/{ctx}/knowledge", EVERYBODY),
     at("POST /api/v1/{ctx}/knowledge", EVERYBODY, 201, json={"title": "Rules", "text": "Be kind."}),
@@ -187,6 +176,17 @@ ADDRESSES: list[Address] = [
     at("GET /api/v1/{ctx}/chats/{chat_id}/events", EVERYBODY),
     at("POST /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY),
     at("DELETE /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY, 204),
+    at("GET /{ctx}/chats", EVERYBODY),
+    at("GET /{ctx}/chats/{chat_id}", EVERYBODY),
+    at("GET /{ctx}/chats/{chat_id}/messages", EVERYBODY),
+    at("POST /{ctx}/chats/{chat_id}/messages", EVERYBODY, 302, form={"text": "Hello"}),
+    at("GET /{ctx}/chats/{chat_id}/history", EVERYBODY),
+    at("POST /{ctx}/chats/{chat_id}/reply", EVERYBODY),
+    at("POST /{ctx}/chats/{chat_id}/pause", EVERYBODY),
+    at("DELETE /{ctx}/chats/{chat_id}/pause", EVERYBODY),
+    at("POST /{ctx}/chats/{chat_id}/deletion", ADMINS, 302),  # members: what they began
+    at("GET /{ctx}/chats/test/{employee_id}", EVERYBODY),
+    at("POST /{ctx}/chats/test/{employee_id}/messages", EVERYBODY, 302, form={"text": "Hello"}),
     # --- balance --------------------------------------------------------------------------------
     at("GET /api/v1/{ctx}/balance", EVERYBODY),
 ]

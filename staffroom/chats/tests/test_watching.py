@@ -103,7 +103,7 @@ def test_any_interleaving_of_rows_and_notes_tells_exactly_the_reply(
         if data.draw(st.integers(0, 5)) == 0:  # the network was lost: come back with the position
             watch = Watch(Position.of(reader.position) or Position(1), only=TURN if alone else "")
     reader.take(
-        watch.read(Stored([reply(final)] if watch.number < 2 or alone and not reader.ended else [], []))
+        watch.read(Stored([reply(final)] if watch.number < 2 or (alone and not reader.ended) else [], []))
     )
     assert [one["text"] for one in reader.ended] == [final]
     assert not reader.errors
