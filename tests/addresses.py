@@ -154,27 +154,6 @@ ADDRESSES: list[Address] = [
     at("GET /{ctx}/employees/{employee_id}/versions", EVERYBODY),
     at("POST /{ctx}/employees/{employee_id}/versions/{number}/restoration", EVERYBODY, 302),
     at("POST /{ctx}/employees/{employee_id}/dismissal", ADMINS, 302),  # members: whom they hired
-    # --- chats ----------------------------------------------------------------------------------
-    at("GET /api/v1/{ctx}/chats", EVERYBODY),
-    at("POST /api/v1/{ctx}/chats", EVERYBODY, 201, json={"employee": "{employee_id}"}),
-    at("GET /api/v1/{ctx}/chats/{chat_id}", EVERYBODY),
-    at("DELETE /api/v1/{ctx}/chats/{chat_id}", ADMINS, 204),  # members: what they began
-    at("GET /api/v1/{ctx}/chats/{chat_id}/messages", EVERYBODY),
-    at("POST /api/v1/{ctx}/chats/{chat_id}/messages", EVERYBODY, json={"text": "Hello"}),
-    at("GET /api/v1/{ctx}/chats/{chat_id}/events", EVERYBODY),
-    at("POST /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY),
-    at("DELETE /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY, 204),
-    at("GET /{ctx}/chats", EVERYBODY),
-    at("GET /{ctx}/chats/test/{employee_id}", EVERYBODY),
-    at("POST /{ctx}/chats/test/{employee_id}/messages", EVERYBODY, 302, form={"text": "Hello"}),
-    at("GET /{ctx}/chats/{chat_id}", EVERYBODY),
-    at("GET /{ctx}/chats/{chat_id}/messages", EVERYBODY),
-    at("POST /{ctx}/chats/{chat_id}/messages", EVERYBODY, 302, form={"text": "Hello"}),
-    at("GET /{ctx}/chats/{chat_id}/history", EVERYBODY),
-    at("POST /{ctx}/chats/{chat_id}/reply", EVERYBODY),
-    at("POST /{ctx}/chats/{chat_id}/pause", EVERYBODY),
-    at("DELETE /{ctx}/chats/{chat_id}/pause", EVERYBODY),
-    at("POST /{ctx}/chats/{chat_id}/deletion", ADMINS, 302),  # members: what they began
     # --- knowledge ------------------------------------------------------------------------------
     at("GET /api/v1/{ctx}/knowledge", EVERYBODY),
     at("POST /api/v1/{ctx}/knowledge", EVERYBODY, 201, json={"title": "Rules", "text": "Be kind."}),
@@ -188,6 +167,26 @@ ADDRESSES: list[Address] = [
     at("GET /{ctx}/knowledge/{source_id}/passages", EVERYBODY),
     at("POST /{ctx}/knowledge/{source_id}/deletion", ADMINS, 302),  # members: what they added
     # --- chats ----------------------------------------------------------------------------------
+    at("GET /api/v1/{ctx}/chats", EVERYBODY),
+    at("POST /api/v1/{ctx}/chats", EVERYBODY, 201, json={"employee": "{employee_id}"}),
+    at("GET /api/v1/{ctx}/chats/{chat_id}", EVERYBODY),
+    at("DELETE /api/v1/{ctx}/chats/{chat_id}", ADMINS, 204),  # a member: one's own only
+    at("GET /api/v1/{ctx}/chats/{chat_id}/messages", EVERYBODY),
+    at("POST /api/v1/{ctx}/chats/{chat_id}/messages", EVERYBODY, json={"text": "Hello"}),
+    at("GET /api/v1/{ctx}/chats/{chat_id}/events", EVERYBODY),
+    at("POST /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY),
+    at("DELETE /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY, 204),
+    at("GET /{ctx}/chats", EVERYBODY),
+    at("GET /{ctx}/chats/{chat_id}", EVERYBODY),
+    at("GET /{ctx}/chats/{chat_id}/messages", EVERYBODY),
+    at("POST /{ctx}/chats/{chat_id}/messages", EVERYBODY, 302, form={"text": "Hello"}),
+    at("GET /{ctx}/chats/{chat_id}/history", EVERYBODY),
+    at("POST /{ctx}/chats/{chat_id}/reply", EVERYBODY),
+    at("POST /{ctx}/chats/{chat_id}/pause", EVERYBODY),
+    at("DELETE /{ctx}/chats/{chat_id}/pause", EVERYBODY),
+    at("POST /{ctx}/chats/{chat_id}/deletion", ADMINS, 302),  # members: what they began
+    at("GET /{ctx}/chats/test/{employee_id}", EVERYBODY),
+    at("POST /{ctx}/chats/test/{employee_id}/messages", EVERYBODY, 302, form={"text": "Hello"}),
     # --- balance --------------------------------------------------------------------------------
     at("GET /api/v1/{ctx}/balance", EVERYBODY),
 ]

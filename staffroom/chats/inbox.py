@@ -19,7 +19,7 @@ from .models import Chat
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`active` is None when the employee was deleted. `waits`: a customer was not answered yet."""
+    """`active` is None when the employee was deleted. `unanswered`: a customer has written since the last answer."""
 
     id: UUID
     employee_id: UUID | None
@@ -32,12 +32,12 @@ class Row:
     started_by: str | None
     state: str
     answered: int
-    last_number: int
     last_author: str
     last_line: str
     last_message_at: datetime
     paused_until: datetime | None
     paused_by: str | None
+    unanswered: bool
     replying: bool
 
     @property
@@ -51,7 +51,8 @@ class Row:
 
     @property
     def waits(self) -> bool:
-        return self.last_author == "customer" and self.last_number > self.answered and not self.replying
+        """Nobody has answered, and nobody is about to."""
+        return self.unanswered and not self.replying
 
     @property
     def told_state(self) -> str:
@@ -68,7 +69,9 @@ class Row:
 _ROWS: Final = """
     SELECT c.id, c.employee_id, coalesce(e.name, c.employee_name), e.active, c.channel, c.customer_name,
         c.external_id, c.created_by_id, coalesce(nullif(u.name, ''), split_part(u.email, '@', 1)), c.state,
-        c.answered, c.last_number, c.last_author, c.last_line, c.last_message_at, p.until, p.by_name,
+        c.answered, c.last_author, c.last_line, c.last_message_at, p.until, p.by_name,
+        EXISTS (SELECT FROM chats_message m WHERE m.workspace_id = c.workspace_id AND m.chat_id = c.id
+                AND m.number > c.answered AND m.author = 'customer'),
         EXISTS (SELECT FROM chats_turn t
                 WHERE t.workspace_id = c.workspace_id AND t.chat_id = c.id AND t.state = 'running')
         OR EXISTS (SELECT FROM chats_turn t

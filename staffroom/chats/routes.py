@@ -189,7 +189,8 @@ def say(request: Any, member: Member, chat_id: UUID, new: NewMessage) -> Any:
 @router.get("{ctx:ctx}/chats/{uuid:chat_id}/events", response={200: None}, summary="Follow a chat")
 @route(May.WORK)
 def events(request: Any, member: Member, chat_id: UUID, after: str = "") -> Any:
-    """Server-sent events: `message` (of customers and managers), `delta`, `restart`, `done`, `error`. Without
+    """Server-sent events: `message` (of customers and managers), `delta`, `restart`, `done`, `error`, and `state`
+    when something else has changed (a pause). Without
     `Last-Event-ID` (or `after`: the same as a parameter, or the number of a message) it begins now, with a reply
     in the making from its beginning."""
     return event_stream(request, member, chat_id, after)

@@ -79,7 +79,8 @@ def history(request: HttpRequest, member: Member, chat_id: UUID) -> HttpResponse
 @door(May.WORK)
 def reply(request: HttpRequest, member: Member, chat_id: UUID) -> HttpResponse:
     """Ask for an answer to what waits."""
-    arrivals.ask_again(chat_id, by=member)
+    if inbox.row(member, chat_id).waits:
+        arrivals.ask_again(chat_id, by=member)
     return _news(request, member, chat_id)
 
 

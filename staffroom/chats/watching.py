@@ -79,6 +79,7 @@ class Watch:
         self._agrees = self._told == 0
         self._ahead: list[Said] = []
         self.must_read = True
+        self._news = False
         self.in_progress = False
         self.over = False
 
@@ -99,7 +100,8 @@ class Watch:
 
     def note(self, note: Note) -> Iterator[Event]:
         if isinstance(note, News):
-            self.must_read = self.must_read or not self.only
+            self._news = not self.only
+            self.must_read = self.must_read or self._news
         elif not self._concerns(note.turn):
             return
         elif isinstance(note, Said):
@@ -150,7 +152,15 @@ class Watch:
     # rows
 
     def read(self, stored: Stored) -> Iterator[Event]:
-        self.must_read = False
+        """Without anything else to tell, the news is a change of state: a pause, its end, a turn that waits."""
+        self.must_read, news, self._news = False, self._news, False
+        for event in self._read(stored):
+            news = False
+            yield event
+        if news:
+            yield Event("state", {}, self.position)
+
+    def _read(self, stored: Stored) -> Iterator[Event]:
         for message in stored.messages:
             if not self.only or message["turn"] == self.only:
                 yield from self._message(message)

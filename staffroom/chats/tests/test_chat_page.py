@@ -284,7 +284,7 @@ class TestNobodyAnswers:
         page, bobs = world.open(at), world.open(at, "bob")
         say(page, "Who are you?")
         streaming(bobs)
-        bobs.get_by_text("As yourself").click()
+        bobs.get_by_label("As yourself").check()
         say(bobs, "I am Bob.")
         for one in (page, bobs):
             expect(one.locator("[data-log] .turn.person")).to_have_text(re.compile("I am Bob."))

@@ -67,6 +67,13 @@
       if (words) document.getElementById("words-left")?.replaceWith(words);
       if (turn) draw();
       settle();
+      awaitResumption();
+    };
+    let resumption;
+    const awaitResumption = () => {
+      clearTimeout(resumption);
+      const until = talk.querySelector("[data-until]");
+      if (until) resumption = setTimeout(refresh, Math.min(new Date(until.dateTime) - Date.now() + 1000, 2 ** 31 - 1));
     };
     const replace = (whole) => {
       const writing = talk.contains(document.activeElement), kept = composer.elements.text.value;
@@ -148,6 +155,7 @@
       source?.close();
       clearTimeout(retry);
       clearTimeout(patience);
+      clearTimeout(resumption);
       sizes.disconnect();
       life.abort();
     };
@@ -209,6 +217,7 @@
     });
 
     toEnd();
+    awaitResumption();
     follow();
   };
 
