@@ -15,6 +15,7 @@ import signal
 import sys
 from typing import Any
 
+import uvloop
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -50,7 +51,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the loop has its own
     from config.asgi import application
 
-    asyncio.run(_serve(InheritedSocketServer(int(sys.argv[1]), application)))
+    uvloop.run(_serve(InheritedSocketServer(int(sys.argv[1]), application)))
 
 
 async def _serve(server: Server) -> None:
