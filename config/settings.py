@@ -60,6 +60,8 @@ def _database(url: str, **options: object) -> dict[str, object]:
 
 
 SECRET_KEY = _secret_key()
+# Former keys, divided by spaces: they still open what was sealed or signed with them, and seal nothing new.
+SECRET_KEY_FALLBACKS = os.environ.get("STAFFROOM_OLD_SECRET_KEYS", "").split()
 PUBLIC_URL = (
     os.environ.get("STAFFROOM_PUBLIC_URL") or f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
 ).rstrip("/")
@@ -102,6 +104,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "template_partials",
     "procrastinate.contrib.django",
     "staffroom.core",
@@ -197,8 +200,27 @@ ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(PUBLIC_URL).scheme
+MFA_ADAPTER = "staffroom.accounts.factors.Adapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "staffroom.accounts.forms.Code",
+    "reauthenticate": "staffroom.accounts.forms.CodeAgain",
+    "authenticate_webauthn": "staffroom.accounts.forms.Passkey",
+    "login_webauthn": "staffroom.accounts.forms.PasskeyAlone",
+    "reauthenticate_webauthn": "staffroom.accounts.forms.PasskeyAgain",
+    "add_webauthn": "staffroom.accounts.forms.NewPasskey",
+    "edit_webauthn": "staffroom.accounts.forms.PasskeyName",
+}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "Staffroom"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds: phones are late, and people type slowly
+# Nobody signs in before an address is verified, so the reason for allauth's rule is gone; with it, an account with
+# a second factor could not change its address.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 
 SESSION_ENGINE = "staffroom.accounts.sessions"
 SESSION_COOKIE_NAME = "staffroom_session"

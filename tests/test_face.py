@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from django.template import engines
 from django.template.loader import get_template
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tests.cast import Cast
+from ui.templatetags.ui import ago
 
 UI = Path(__file__).parent.parent / "ui"
 TEMPLATES = UI / "templates"
@@ -109,3 +112,9 @@ def test_the_sidebar_knows_the_words_left_in_one_statement() -> None:
         assert "<b>20,000</b>" in template.render({"member": member})
     assert len(asked) == 1
     assert template.render({"member": member}).strip() == ""
+
+
+def test_moments_are_told_without_a_time_zone() -> None:
+    now = timezone.now()
+    assert ago(now) == "just now"
+    assert ago(now - timedelta(hours=3, minutes=20)) == "3\xa0hours ago"

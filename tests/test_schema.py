@@ -16,6 +16,7 @@ GLOBAL = {
     "accounts_session": "read before the context is known, by its key",
     "account_emailaddress": "a person's own",
     "account_emailconfirmation": "a person's own",
+    "mfa_authenticator": "a person's own second factors; their secrets are sealed",
     "auth_group": "Django's, unused",
     "auth_group_permissions": "Django's, unused",
     "auth_permission": "Django's, unused",

@@ -27,6 +27,7 @@ BUNDLES = {
         "people",
         "tables",
         "chats",
+        "security",
         "employees",
         "knowledge",
         "organizations",

@@ -7,11 +7,13 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from django.db import transaction
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from staffroom.core import mail
 from staffroom.core.names import called
 
-from . import invited
+from . import browsers, invited
 from .emails import normalised
 from .models import User
 from .people import born
@@ -46,6 +48,23 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         invited.forget(request.session)
         places = (arrive(request.user, on_the_way.token) for arrive in called("ARRIVALS"))
         return next((place for place in places if place), None)
+
+    def set_password(self, user: User, password: str) -> None:
+        """A new password, however one came to it, signs every other browser out."""
+        super().set_password(user, password)
+        browsers.sign_out_all(user, but=self.request.session.session_key)
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("account_security")
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        said = {
+            "reauthenticate": _("Use the password"),
+            "mfa_reauthenticate": _("Use a code"),
+            "mfa_reauthenticate:webauthn": _("Use a passkey"),
+        }
+        methods = super().get_reauthentication_methods(user)
+        return [method | {"description": said[method["id"]]} for method in methods]
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         reader = context.get("user")

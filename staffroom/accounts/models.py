@@ -9,6 +9,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from staffroom.core.ids import new_id
 
@@ -63,6 +64,10 @@ class Session(AbstractBaseSession):
     """A signed-in browser. The user stands in a column of its own, so that one statement opens a door."""
 
     user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="sessions")
+    began_at = models.DateTimeField(null=True)  # when the person signed in
+    seen_at = models.DateTimeField(default=timezone.now)  # to the minute
+    address = models.CharField(max_length=45, blank=True)
+    agent = models.CharField(max_length=255, blank=True)
 
     @classmethod
     def get_session_store_class(cls) -> type:

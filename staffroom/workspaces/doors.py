@@ -62,7 +62,7 @@ class DoorMiddleware(SessionMiddleware):
     """Session, user, context and membership in one statement; sets `request.user` and `request.member`."""
 
     def process_request(self, request: Any) -> None:
-        request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+        request.session = _session(request, request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         request.user, request.member = AnonymousUser(), None
         request.api_key = request.moved_to = None
         if request.path_info == ALIVE:
@@ -85,10 +85,18 @@ def _bearer(request: HttpRequest) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
+def _session(request: HttpRequest, key: str | None) -> SessionStore:
+    session = SessionStore(key)
+    agent = request.META.get("HTTP_USER_AGENT", "").replace("\0", "")
+    session.seen_from = request.META.get("REMOTE_ADDR", "")[:45], agent[:255]  # as long as their columns are
+    return session
+
+
 def _enter_by_session(request: Any, address: Address) -> None:
-    row = _row(_BY_SESSION, [request.session.session_key, address.me, address.slug])
+    key = request.session.session_key
+    row = _row(_BY_SESSION, [*request.session.seen_from, key, key, address.me, address.slug])
     if row is None:
-        request.session = SessionStore(None)
+        request.session = _session(request, None)
         return
     data = request.session.preload(row["session_data"])
     if row["user_id"] is None:
@@ -165,7 +173,11 @@ _COLUMNS = (
     "last_used", "key_id", "session_data",
 )  # fmt: skip
 _FOUND = ", ".join(_COLUMNS[:-1])
-_BY_SESSION = f"SELECT {_FOUND}, session_data FROM door_by_session(%s, %s, %s)"  # noqa: S608 - our own names
+# Where a session was last seen is noted once a minute, so that a busy browser does not write at every page.
+_SEEN = """WITH seen AS (
+    UPDATE accounts_session SET seen_at = now(), address = %s, agent = %s
+    WHERE session_key = %s AND seen_at < now() - interval '1 minute')"""
+_BY_SESSION = f"{_SEEN} SELECT {_FOUND}, session_data FROM door_by_session(%s, %s, %s)"  # noqa: S608 - our own names
 _BY_KEY = f"SELECT {_FOUND}, NULL FROM door_by_key(%s, %s, %s)"  # noqa: S608
 
 

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from . import invited
-from .forms import Settings, Theme
+from .. import invited
+from ..forms import Settings, Theme
 
 
 @require_http_methods(["GET", "POST"])
