@@ -39,6 +39,7 @@ class Address:
     form: dict[str, Any] = field(default_factory=dict)
     me: bool = True  # of `{ctx}`: whether the personal account has this address
     keys: tuple[int, ...] | None = None  # what an organization's key gets, where that differs from its role
+    moves: bool = False  # the caller's own place or the owner's chair: everybody is set back after the call
 
     @property
     def name(self) -> str:
@@ -73,6 +74,7 @@ OBJECTS: dict[str, Callable[[Any], str]] = {
     "employee_id": lambda world: str(roster.hire("Mira", by=SYSTEM).id),
     "source_id": lambda world: str(sources.add("Handbook", "We open at ten.", by=SYSTEM).id),
     "number": lambda world: "1",
+    "user_id": lambda world: str(world.newcomer()),
     "chat_id": lambda world: str(
         conversations.start(roster.hire("Mira", by=SYSTEM).id, by=SYSTEM, channel="api").id
     ),
@@ -120,6 +122,10 @@ ADDRESSES: list[Address] = [
     at("GET /api/v1/o/{slug}", EVERYBODY),
     at("PATCH /api/v1/o/{slug}", ADMINS, json={"name": "Acme"}),
     at("GET /api/v1/o/{slug}/members", EVERYBODY),
+    at("PATCH /api/v1/o/{slug}/members/{user_id}", ADMINS, json={"role": "admin"}),
+    at("DELETE /api/v1/o/{slug}/members/{user_id}", ADMINS, 204),
+    at("POST /api/v1/o/{slug}/owner", OWNER, json={"user_id": "{user_id}"}, moves=True),
+    at("POST /api/v1/o/{slug}/leave", EVERYBODY, 204, 409, keys=(403,), moves=True),  # 409: the owner
     at("GET /api/v1/o/{slug}/invitations", ADMINS),
     at("POST /api/v1/o/{slug}/invitations", ADMINS, 201, json=new_invitation),
     at("POST /api/v1/o/{slug}/invitations/{invitation_id}/resend", ADMINS),
@@ -130,6 +136,14 @@ ADDRESSES: list[Address] = [
     at("POST /{ctx}/organization/name", ADMINS, 302, form={"name": "Acme"}, me=False),
     at("POST /{ctx}/organization/slug", ADMINS, 422, form={"slug": "billing"}, me=False),
     at("GET /{ctx}/organization/slug/check", ADMINS, me=False),
+    at("GET /{ctx}/organization/members/{user_id}/role", ADMINS, me=False),
+    at("POST /{ctx}/organization/members/{user_id}/role", ADMINS, 302, form={"role": "admin"}, me=False),
+    at("GET /{ctx}/organization/members/{user_id}/removal", ADMINS, me=False),
+    at("POST /{ctx}/organization/members/{user_id}/removal", ADMINS, 302, me=False),
+    at("GET /{ctx}/organization/departure", EVERYBODY, me=False),
+    at("POST /{ctx}/organization/departure", EVERYBODY, 302, 409, me=False, moves=True),  # 409: the owner
+    at("GET /{ctx}/organization/ownership", OWNER, 302, me=False),
+    at("POST /{ctx}/organization/ownership", OWNER, 302, me=False),
     at("POST /{ctx}/organization/invitations", ADMINS, 422, form={"email": "nobody"}, me=False),
     at("POST /{ctx}/organization/invitations/{invitation_id}/resend", ADMINS, 302, me=False),
     at("POST /{ctx}/organization/invitations/{invitation_id}/revoke", ADMINS, 302, me=False),

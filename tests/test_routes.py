@@ -13,8 +13,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from staffroom.core.scope import workspace_scope
-from staffroom.workspaces.models import Invitation, Workspace
+from staffroom.core.scope import current_workspace_id, workspace_scope
+from staffroom.workspaces.models import Invitation, Membership, Workspace
 from tests.addresses import ADDRESSES, ANYBODY, ELSEWHERE, OBJECTS, PERSON, Address
 from tests.cast import Cast
 from tests.owner import as_owner
@@ -47,6 +47,9 @@ class World:
         self.third = cast.organization(
             "Third", cast.sam
         )  # where the objects lie that nobody of Acme may reach
+        self.newcomers = {
+            workspace.id: cast.person(name) for name, workspace in (("nora", cast.acme), ("nils", self.third))
+        }
         self.keys = {name: cast.key(user) for name, user in self.users.items()} | {
             "admin's key": cast.organization_key(cast.acme, "admin"),
             "member's key": cast.organization_key(cast.acme, "member"),
@@ -79,6 +82,8 @@ class World:
     ) -> Any:
         made = self.made(address, objects_of) if ids is None else ids
         answer = self._ask(actor, address, context, made, json)
+        if address.moves:
+            self.set_back()
         if address.is_api and answer.status_code < 300 and answer.get("Content-Type") == "application/json":
             as_documented(address, answer)
         return answer
@@ -116,6 +121,25 @@ class World:
             token_hash=uuid4().bytes,
             expires_at=timezone.now() + timedelta(days=1),
         )
+
+    def newcomer(self) -> UUID:
+        """A member of the open workspace, and of no other one."""
+        user = self.newcomers.get(current_workspace_id(), self.cast.finn)
+        if user != self.cast.finn:
+            place = {"role": Membership.MEMBER, "status": Membership.ACTIVE, "ended_at": None}
+            if not Membership.objects.filter(user_id=user.id).update(**place):
+                Membership.objects.create(user_id=user.id, **place)
+        return user.id
+
+    def set_back(self) -> None:
+        """Everybody of Acme to the place that they had at the beginning."""
+        with workspace_scope(self.cast.acme.id):
+            for name in ("owner", "admin", "member"):
+                role = Membership.MEMBER if name == "member" else Membership.ADMIN
+                Membership.objects.filter(user_id=self.users[name].id).update(
+                    role=role, status=Membership.ACTIVE, ended_at=None
+                )
+            Workspace.objects.filter(id=self.cast.acme.id).update(owner=self.users["owner"])
 
     @property
     def acme(self) -> str:

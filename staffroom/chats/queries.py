@@ -203,3 +203,17 @@ def _read(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         cursor.execute(statement, values)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
+
+
+def chats_of_person(member: Member, user_id: UUID, at_most: int = 1000) -> tuple[int, int]:
+    """How many chats the person began (counting ends at `at_most`), and how many they have taken over at present."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM (SELECT FROM chats_chat WHERE workspace_id = %(workspace)s"
+            " AND created_by_id = %(user)s LIMIT %(most)s) begun),"
+            " (SELECT count(*) FROM chats_pause WHERE workspace_id = %(workspace)s"
+            " AND by_id = %(user)s AND until > now())",
+            {"workspace": member.workspace_id, "user": user_id, "most": at_most},
+        )
+        begun, held = cursor.fetchone()
+    return int(begun), int(held)

@@ -65,3 +65,23 @@ class Invite(Ruled):
         choices=[(Membership.MEMBER, _("Member")), (Membership.ADMIN, _("Admin"))],
         initial=Membership.MEMBER,
     )
+
+
+class Seat(Ruled):
+    role = forms.ChoiceField(
+        label=_("Role"), choices=[(Membership.ADMIN, _("Admin")), (Membership.MEMBER, _("Member"))]
+    )
+
+
+class Transfer(Ruled):
+    password = forms.CharField(
+        label=_("Your password"),
+        required=True,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    leave = forms.BooleanField(required=False)
+
+    @property
+    def leaves(self) -> bool:
+        return bool(self.text("leave"))

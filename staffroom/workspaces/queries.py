@@ -148,6 +148,25 @@ def _colleague(row: tuple[Any, ...]) -> Colleague:
 
 
 @dataclass(frozen=True, slots=True)
+class Hanging:
+    """What hangs on one person here."""
+
+    invitations: int  # pending ones that they sent
+    keys: int  # live keys of the organization that they made
+
+
+def hanging(member: Member, user_id: UUID) -> Hanging:
+    [row] = _rows(
+        "SELECT (SELECT count(*) FROM workspaces_invitation WHERE workspace_id = %(workspace)s"
+        " AND state = 'pending' AND invited_by_id = %(user)s),"
+        " (SELECT count(*) FROM workspaces_apikey WHERE workspace_id = %(workspace)s"
+        " AND revoked_at IS NULL AND user_id IS NULL AND made_by_id = %(user)s)",
+        {"workspace": member.workspace_id, "user": user_id},
+    )
+    return Hanging(*row)
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A pending invitation as those see it who may invite."""
 

@@ -7,16 +7,17 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from staffroom.api.doors import answer, personal_route, route
+from staffroom.api.doors import PersonNeeded, answer, personal_route, route
 from staffroom.api.shapes import In, PageOf, Paging, Problem
 from staffroom.billing import queries as balances
 from staffroom.core.answers import document
-from staffroom.core.errors import StaffroomError
+from staffroom.core.errors import Invalid, NotHere, StaffroomError
 
-from . import invitations, organizations, queries
+from . import invitations, memberships, organizations, ownership, queries
 from .members import Member
 from .models import Invitation as Sent
 from .models import Workspace
@@ -68,6 +69,16 @@ class Colleague(Schema):
     joined_at: datetime
     words_limit: int | None
     words_used: int | None
+
+
+class MemberChange(In):
+    role: str | None = Field(None, description="`admin` or `member`; left out, it stays.")
+    words_limit: Any = Field(None, description="Cannot be set: answered with 422.")
+
+
+class NewOwner(In):
+    user_id: UUID
+    leave: bool = Field(False, description="Whether the former owner leaves in the same step.")
 
 
 class Invited(Schema):
@@ -188,6 +199,47 @@ def members(request: Any, member: Member, paging: Query[Paging], q: str = "") ->
     return {"items": [_colleague(one) for one in found.items], "next": found.next}
 
 
+@router.patch(
+    "o/{slug:slug}/members/{uuid:user_id}", response=Colleague, tags=["members"], summary="Change a role"
+)
+@route(May.MANAGE_MEMBERS)
+def change_member(request: Any, member: Member, user_id: UUID, change: MemberChange) -> Any:
+    """Never the owner's (`owner_cannot_be_removed`), and nobody becomes owner this way."""
+    if "words_limit" in change.model_fields_set:
+        raise Invalid({"words_limit": [_("Members have no word limits here.")]})
+    if change.role is not None:
+        memberships.change_role(user_id, change.role, by=member)
+    return _colleague(_found(member, user_id))
+
+
+@router.delete(
+    "o/{slug:slug}/members/{uuid:user_id}", response={204: None}, tags=["members"], summary="Remove a member"
+)
+@route(May.MANAGE_MEMBERS)
+def remove(request: Any, member: Member, user_id: UUID) -> Any:
+    """Access ends with the next request; the invitations that the person sent die."""
+    memberships.remove(user_id, by=member)
+
+
+@router.post("o/{slug:slug}/owner", response=Colleague, tags=["members"], summary="Transfer the ownership")
+@route(May.OWN)
+def transfer(request: Any, member: Member, new: NewOwner) -> Any:
+    """To another active member, with a personal key of the owner. The former owner becomes admin, or leaves."""
+    if request.api_key != "person":
+        raise PersonNeeded(_("Use a personal key here. In a browser the Members page asks for the password."))
+    ownership.transfer(new.user_id, by=member, leave=new.leave)
+    return _colleague(_found(member, new.user_id))
+
+
+@router.post("o/{slug:slug}/leave", response={204: None}, tags=["members"], summary="Leave")
+@route(May.SEE_MEMBERS)
+def leave(request: Any, member: Member) -> Any:
+    """The owner cannot (`owner_cannot_leave`)."""
+    if member.user_id is None:
+        raise PersonNeeded
+    memberships.leave(by=member)
+
+
 # --- invitations: those who invite ------------------------------------------------------------------------------------
 
 
@@ -304,6 +356,12 @@ def _colleague(one: queries.Colleague) -> dict[str, Any]:
         "words_limit": None,
         "words_used": None,
     }
+
+
+def _found(member: Member, user_id: UUID) -> queries.Colleague:
+    if (one := queries.colleague(member, user_id)) is None:
+        raise NotHere
+    return one
 
 
 def _invited(sent: Sent, member: Member, token: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import contexts, invitations, organizations
+from .views import contexts, invitations, organizations, people
 
 context_pages = [
     path("contexts", contexts.switcher, name="contexts"),
@@ -10,6 +10,10 @@ context_pages = [
     path("organization/name", organizations.rename, name="organization_name"),
     path("organization/slug", organizations.move, name="organization_slug"),
     path("organization/slug/check", organizations.slug_check_here, name="organization_slug_check"),
+    path("organization/members/<uuid:user_id>/role", people.role, name="member_role"),
+    path("organization/members/<uuid:user_id>/removal", people.removal, name="member_removal"),
+    path("organization/departure", people.departure, name="organization_departure"),
+    path("organization/ownership", people.ownership_, name="organization_ownership"),
     path("organization/invitations", organizations.invite, name="organization_invitations"),
     path(
         "organization/invitations/<uuid:invitation_id>/resend", organizations.resend, name="invitation_resend"

@@ -97,6 +97,7 @@ def show(request: HttpRequest, member: Member, tab: str, status: int = 200, **fo
     shown = {
         "tab": tab,
         "manages": member.may(May.MANAGE_MEMBERS),
+        "owns": member.may(May.OWN),
         "settles": member.may(May.SETTINGS),
         "address": f"{_host()}/o/",
         **(_members(request, member) if tab == MEMBERS else _general(member)),
