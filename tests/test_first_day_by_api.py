@@ -26,7 +26,7 @@ A rented bicycle comes back by seven in the evening. Every further hour costs fo
 def product() -> Iterator[Product]:
     with (
         stub.running() as model,
-        running(OPENAI_BASE_URL=f"{model}/v1", OPENAI_API_KEY="k", STAFFROOM_MODEL="openai:paced-40-5") as it,
+        running(OPENAI_BASE_URL=model, OPENAI_API_KEY="k", STAFFROOM_MODEL="openai:paced-40-5") as it,
     ):
         yield it
 

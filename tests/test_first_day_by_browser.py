@@ -34,7 +34,7 @@ def product() -> Iterator[Product]:
     with (
         stub.running() as model,
         running(
-            OPENAI_BASE_URL=f"{model}/v1", OPENAI_API_KEY="k", STAFFROOM_MODEL="openai:paced-60-10"
+            OPENAI_BASE_URL=model, OPENAI_API_KEY="k", STAFFROOM_MODEL="openai:paced-60-10"
         ) as it,
     ):
         yield it
