@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -82,8 +82,8 @@ class Paused(Schema):
 
 
 class NewCustomer(In):
-    name: str = Field("", max_length=1000)
-    external_id: str = Field("", max_length=200)
+    name: Annotated[str, Field(max_length=1000)] = ""
+    external_id: Annotated[str, Field(max_length=200)] = ""
 
 
 class NewChat(In):

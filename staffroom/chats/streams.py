@@ -160,7 +160,9 @@ streams = Streams(the_bus)
 
 
 def _message(row: Fields) -> Fields:
-    at = msgspec.convert(row["created_at"], datetime)  # written by PostgreSQL in another way than by everybody else
+    at = msgspec.convert(
+        row["created_at"], datetime
+    )  # written by PostgreSQL in another way than by everybody else
     return {**row, "created_at": at, "turn": (row["turn"] or "").replace("-", "")}
 
 

@@ -12,7 +12,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -58,6 +58,18 @@ class House:
     def __init__(self, cast: Cast, server: Server, web: Streams) -> None:
         self.cast, self.server, self.web = cast, server, web
         self.keys: dict[UUID, str] = {}
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[Runner]:
+        runner = Runner(bus, streams=20)
+        await runner.open()
+        running = asyncio.create_task(runner.run())
+        try:
+            yield runner
+        finally:
+            runner.stop()
+            await running
+            await runner.close()
 
     async def inside(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         """A rule or query of the heart, in Acme's scope, in a thread."""
@@ -203,29 +215,27 @@ def parsed(body: bytes) -> list[tuple[str, Any]]:
 Scene = Callable[[House], Awaitable[None]]
 
 
-def play(scene: Scene, model: Model | None, cast: Cast, monkeypatch: Any) -> None:
-    asyncio.run(_play(scene, model, cast, monkeypatch))
+def play(
+    scene: Scene, model: Model | None, cast: Cast, monkeypatch: Any, script: Model | None = None
+) -> None:
+    """With a model a worker runs from the beginning; with a script only when the scene asks for one."""
+    if spoken := model or script:
+        monkeypatch.setattr(minds, "stream", spoken.stream)
+    asyncio.run(_play(scene, cast, monkeypatch, works=model is not None))
 
 
-async def _play(scene: Scene, model: Model | None, cast: Cast, monkeypatch: Any) -> None:
-    """Without a model there is no worker, either."""
-    web, runner = Streams(Bus()), Runner(bus, streams=20)
+async def _play(scene: Scene, cast: Cast, monkeypatch: Any, *, works: bool) -> None:
+    web = Streams(Bus())
     monkeypatch.setattr(routes, "streams", web)
-    if model:
-        monkeypatch.setattr(minds, "stream", model.stream)
-        await runner.open()
     await web.open()
     house = House(cast, Server(), web)
-    running = asyncio.create_task(runner.run()) if model else None
     try:
-        async with asyncio.timeout(40):
-            await scene(house)
+        async with AsyncExitStack() as stack:
+            if works:
+                await stack.enter_async_context(house.worker())
+            async with asyncio.timeout(40):
+                await scene(house)
     finally:
-        if running:
-            runner.stop()
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await runner.close()
         await web.close()
         house.server.threads.shutdown()
 
