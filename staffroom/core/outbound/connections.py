@@ -5,7 +5,7 @@ import ssl
 from dataclasses import dataclass
 from functools import cache
 from time import monotonic
-from typing import Final
+from typing import Final, cast
 
 from staffroom.core.outbound.addresses import Target, resolve
 from staffroom.core.outbound.errors import BrokenOff, TooSlow, Unreachable
@@ -117,8 +117,7 @@ class Connection(asyncio.Protocol):
     # what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by their class
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
