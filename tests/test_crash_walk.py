@@ -28,7 +28,7 @@ from bench import stub
 from bench.processes import tree
 from tests.product import Product, running
 
-TURNS, ASKERS = 200, 10
+TURNS, ASKERS = 200, 20
 TOKENS = 40
 PATIENCE = 60.0
 """Seconds in which one message must have its answer, whatever dies meanwhile."""
