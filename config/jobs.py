@@ -32,7 +32,7 @@ async def run(stopping: asyncio.Event) -> None:
 
 
 async def _work(stopping: asyncio.Event) -> None:
-    connector = django_app.connector.get_worker_connector()
+    connector = django_app.connector.get_worker_connector()  # type: ignore[attr-defined]
     async with django_app.with_connector(connector).open_async() as app:
         working = asyncio.create_task(
             app.run_worker_async(

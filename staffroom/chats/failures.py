@@ -70,7 +70,7 @@ def error(state: str, failure: str) -> StaffroomError:
 
 def sentence(failure: str) -> str:
     if failure in FAILURES:
-        return _(FAILURES[failure][0])
+        return str(FAILURES[failure][0])
     if failure == OUT_OF_WORDS:
         return _("The words ran out here. After a top-up, ask for the rest.")
     if failure == INTERRUPTED:

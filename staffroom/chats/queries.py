@@ -158,8 +158,8 @@ def message(member: Member, chat_id: UUID, number: int) -> Said:
 def _said(member: Member, chat_id: UUID, which: str, order: str, **values: Any) -> list[Said]:
     given = {"workspace": member.workspace_id, "chat": chat_id, **values}
     return [
-        Said(*first, _decoded(price), _decoded(citations), model, cut)
-        for *first, price, citations, model, cut in _read(_SAID.format(which=which, order=order), given)
+        Said(*(*found[:7], _decoded(found[7]), _decoded(found[8]), *found[9:]))
+        for found in _read(_SAID.format(which=which, order=order), given)
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,8 @@ from ninja import Field, Query, Router, Schema
 
 from staffroom.api.doors import answer, route
 from staffroom.api.shapes import In, PageOf, Paging, Problem
-from staffroom.core.answers import problem
+from staffroom.core.answers import Unreachable, problem
+from staffroom.core.durable import Lost
 from staffroom.core.server import Later
 from staffroom.workspaces.members import Member
 from staffroom.workspaces.permissions import May
@@ -82,8 +83,8 @@ class Paused(Schema):
 
 
 class NewCustomer(In):
-    name: str = Field("", max_length=1000)
-    external_id: str = Field("", max_length=200)
+    name: Annotated[str, Field(max_length=1000)] = ""
+    external_id: Annotated[str, Field(max_length=200)] = ""
 
 
 class NewChat(In):
@@ -232,7 +233,10 @@ def _followed(
         return _streaming(streams.turn(member, chat_id, watch, subscription, told, promise))
 
     async def complete() -> HttpResponse:
-        await streams.disk.kept(promise)
+        try:
+            await streams.disk.kept(promise)
+        except Lost:
+            return problem(Unreachable())
         end = await streams.reply(member, chat_id, watch, subscription)
         if end.name == "done":
             return answer({"messages": [told.data, shown("done", end.data)]})

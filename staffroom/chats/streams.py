@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from time import monotonic
 from typing import Any, Final
 from uuid import UUID
@@ -159,7 +160,10 @@ streams = Streams(the_bus)
 
 
 def _message(row: Fields) -> Fields:
-    return {**row, "turn": (row["turn"] or "").replace("-", "")}
+    at = msgspec.convert(
+        row["created_at"], datetime
+    )  # written by PostgreSQL in another way than by everybody else
+    return {**row, "created_at": at, "turn": (row["turn"] or "").replace("-", "")}
 
 
 def _turn(row: Fields) -> Fields:

@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Final, LiteralString, cast
+from typing import Any, Final
 
 import msgspec
 import psycopg
@@ -174,7 +174,7 @@ class Bus:
     async def _listen(self, channels: Iterable[str]) -> None:
         async with await _connect("on") as line:
             for channel in channels:
-                await line.execute(cast(LiteralString, f'LISTEN "staffroom_{channel}"'))
+                await line.execute(f'LISTEN "staffroom_{channel}"')
             if self._greet:
                 await self._greet(line)
             self._break_off_all()
@@ -241,7 +241,7 @@ async def _connect(synchronous_commit: str) -> psycopg.AsyncConnection[Any]:
         autocommit=True,
         prepare_threshold=1,
         connect_timeout=5,
-        options=f"-c synchronous_commit={synchronous_commit}",
+        options=f"-c synchronous_commit={synchronous_commit} -c application_name=staffroom_bus",
         **KEEPALIVE,
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from time import monotonic
-from typing import Any, Final, LiteralString, cast
+from typing import Any, Final
 
 import msgspec
 import psycopg
@@ -18,7 +18,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 GONE: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
-KEEPALIVE: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+KEEPALIVE: Final[dict[str, Any]] = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 _OPTIONS: Final = "-c statement_timeout=30000 -c lock_timeout=10000 -c application_name=staffroom"
 
 
@@ -56,7 +56,7 @@ class Pool:
 
     async def _rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(cast(LiteralString, statement), values)
+            cursor = await connection.execute(statement, values)
             return await cursor.fetchall() if cursor.description else []
 
 

@@ -38,23 +38,24 @@ BEGIN
         SELECT * INTO m FROM chats_message
             WHERE workspace_id = here AND chat_id = p_chat AND external_id = p_external;
         IF FOUND THEN
-            verdict := 'duplicate'; message := m.id; number := m.number; at := m.created_at;
+            message := m.id; number := m.number; at := m.created_at;
             turn := (SELECT id FROM chats_turn WHERE workspace_id = here AND chat_id = p_chat
                      AND upto >= m.number ORDER BY upto, created_at DESC LIMIT 1);
-            RETURN;
+            IF turn IS NOT NULL THEN verdict := 'duplicate'; RETURN; END IF;
+        ELSE
+            UPDATE chats_chat SET last_number = last_number + 1, last_message_at = at, last_author = 'customer',
+                last_line = left(p_text, 120), state = 'open'
+                WHERE workspace_id = here AND id = p_chat RETURNING last_number INTO number;
+            INSERT INTO chats_message (id, workspace_id, created_at, chat_id, number, author, text, words, user_id,
+                                       name, external_id, model, cut)
+                VALUES (p_message, here, at, p_chat, number, 'customer', p_text, p_words, p_user,
+                        p_name, p_external, '', '');
+            message := p_message;
         END IF;
-        UPDATE chats_chat SET last_number = last_number + 1, last_message_at = at, last_author = 'customer',
-            last_line = left(p_text, 120), state = 'open'
-            WHERE workspace_id = here AND id = p_chat RETURNING last_number INTO number;
-        INSERT INTO chats_message (id, workspace_id, created_at, chat_id, number, author, text, words, user_id,
-                                   name, external_id, model, cut)
-            VALUES (p_message, here, at, p_chat, number, 'customer', p_text, p_words, p_user,
-                    p_name, p_external, '', '');
-        message := p_message;
     END IF;
 
     SELECT p.until INTO until FROM chats_pause p
-        WHERE p.workspace_id = here AND p.chat_id = p_chat AND p.until > at;
+        WHERE p.workspace_id = here AND p.chat_id = p_chat AND p.until > clock_timestamp();
     IF FOUND THEN verdict := 'paused'; RETURN; END IF;
     IF NOT p_ask THEN verdict := 'kept'; RETURN; END IF;
 
@@ -66,7 +67,7 @@ BEGIN
             SELECT * INTO r FROM ledger_reserve(turn, p_most, interval '1 hour', c.employee_id, p_chat, p_user);
         END IF;
         IF r.held >= p_least THEN
-            UPDATE chats_turn SET upto = number WHERE workspace_id = here AND id = turn;
+            UPDATE chats_turn SET upto = greatest(upto, number) WHERE workspace_id = here AND id = turn;
             verdict := 'asked';
         END IF;
     ELSE
@@ -78,7 +79,7 @@ BEGIN
         IF r.granted THEN
             INSERT INTO chats_turn (id, workspace_id, created_at, chat_id, upto, state, attempt, lease_until,
                                     draft, failure, detail)
-                VALUES (p_turn, here, at, p_chat, number, 'queued', 0, at, '', '', '');
+                VALUES (p_turn, here, clock_timestamp(), p_chat, number, 'queued', 0, clock_timestamp(), '', '', '');
             turn := p_turn; verdict := 'asked';
         END IF;
     END IF;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from staffroom.core.pools import Pool
@@ -67,7 +67,7 @@ class Material:
     active: bool
     held: int | None
     sources: list[UUID]
-    lines: list[tuple[str, bool, int, str]] | None
+    lines: list[tuple[Literal["customer", "employee", "manager"], bool, int, str]] | None
 
 
 @dataclass(frozen=True, slots=True)
