@@ -9,7 +9,7 @@
 
   const begin = (talk) => {
     if (talk.dataset.begun) return;
-    talk.dataset.begun = "";
+    talk.dataset.begun = "yes";
     const pane = talk.querySelector("[data-scroll]");
     const log = talk.querySelector("[data-log]");
     const latest = talk.querySelector("[data-latest]");
@@ -170,14 +170,14 @@
       const form = event.target.closest("[data-sends]");
       if (!form) return;
       event.preventDefault();
-      if (form.dataset.sending) return;
-      form.dataset.sending = "";
+      if (form.matches(".sending")) return;
+      form.classList.add("sending");
       const said = form.elements.text?.value ?? "";
       if (form.elements.key) form.elements.key.value ||= Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
       const data = new FormData(form);
       const headers = { "X-CSRFToken": data.get("csrfmiddlewaretoken") };
       const answer = await request(form.action, { method: form.dataset.sends, headers, body: form.dataset.sends === "POST" ? data : undefined });
-      delete form.dataset.sending;
+      form.classList.remove("sending");
       refuse(answer);
       if (!answer.ok) return;
       if (form === composer) {
