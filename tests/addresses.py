@@ -126,6 +126,7 @@ ADDRESSES: list[Address] = [
     at("DELETE /api/v1/o/{slug}/members/{user_id}", ADMINS, 204),
     at("POST /api/v1/o/{slug}/owner", OWNER, json={"user_id": "{user_id}"}, moves=True),
     at("POST /api/v1/o/{slug}/leave", EVERYBODY, 204, 409, keys=(403,), moves=True),  # 409: the owner
+    at("GET /api/v1/o/{slug}/audit", ADMINS),
     at("GET /api/v1/o/{slug}/invitations", ADMINS),
     at("POST /api/v1/o/{slug}/invitations", ADMINS, 201, json=new_invitation),
     at("POST /api/v1/o/{slug}/invitations/{invitation_id}/resend", ADMINS),
@@ -144,6 +145,9 @@ ADDRESSES: list[Address] = [
     at("POST /{ctx}/organization/departure", EVERYBODY, 302, 409, me=False, moves=True),  # 409: the owner
     at("GET /{ctx}/organization/ownership", OWNER, 302, me=False),
     at("POST /{ctx}/organization/ownership", OWNER, 302, me=False),
+    at("GET /{ctx}/organization/audit", ADMINS, me=False),
+    at("POST /{ctx}/organization/audit/verification", ADMINS, me=False),
+    at("GET /{ctx}/organization/audit/table", ADMINS, me=False),
     at("POST /{ctx}/organization/invitations", ADMINS, 422, form={"email": "nobody"}, me=False),
     at("POST /{ctx}/organization/invitations/{invitation_id}/resend", ADMINS, 302, me=False),
     at("POST /{ctx}/organization/invitations/{invitation_id}/revoke", ADMINS, 302, me=False),

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.utils import timezone
+from django.utils.ipv6 import clean_ipv6_address
 
 from staffroom.core.scope import current_workspace_id
 from staffroom.core.sentences import part
@@ -18,7 +19,7 @@ from staffroom.core.sentences import part
 from .members import By
 from .models import AuditEntry, Workspace
 
-_START = bytes(32)
+START = bytes(32)
 # The client's address, set at the door.
 came_from: ContextVar[str | None] = ContextVar("came_from", default=None)
 
@@ -37,11 +38,18 @@ def write(action: str, *, by: By, target: Any = None, before: Any = None, after:
         target=target or {},
         before=before,
         after=after,
-        ip=came_from.get(),
+        ip=_as_stored(came_from.get()),
     )
-    entry.hash = digest(bytes(last["hash"]) if last else _START, entry)
+    entry.hash = digest(bytes(last["hash"]) if last else START, entry)
     entry.save(force_insert=True)
     return entry
+
+
+def _as_stored(ip: str | None) -> str | None:
+    """As PostgreSQL will give it back, because the hash is computed over this spelling."""
+    if not ip or ":" not in ip:
+        return ip
+    return clean_ipv6_address(ip.partition("%")[0], unpack_ipv4=True)
 
 
 def digest(former: bytes, entry: AuditEntry) -> bytes:

@@ -17,7 +17,7 @@ from staffroom.billing import queries as balances
 from staffroom.core.answers import document
 from staffroom.core.errors import Invalid, NotHere, StaffroomError
 
-from . import invitations, memberships, organizations, ownership, queries
+from . import history, invitations, memberships, organizations, ownership, queries
 from .members import Member
 from .models import Invitation as Sent
 from .models import Workspace
@@ -79,6 +79,17 @@ class MemberChange(In):
 class NewOwner(In):
     user_id: UUID
     leave: bool = Field(False, description="Whether the former owner leaves in the same step.")
+
+
+class Entry(Schema):
+    at: datetime
+    actor: dict[str, Any]
+    action: str
+    target: dict[str, Any]
+    before: Any
+    after: Any
+    ip: str | None
+    hash: str
 
 
 class Invited(Schema):
@@ -240,6 +251,14 @@ def leave(request: Any, member: Member) -> Any:
     memberships.leave(by=member)
 
 
+@router.get("o/{slug:slug}/audit", response=PageOf[Entry], summary="Audit log")
+@route(May.SETTINGS)
+def audit(request: Any, member: Member, paging: Query[Paging], action: str = "") -> Any:
+    """The newest first; `action` names one kind, as in `member.removed`. `hash` chains each entry to the one before."""
+    found = history.entries(member, paging.cursor, paging.limit, action)
+    return {"items": [_entry(one) for one in found.items], "next": found.next}
+
+
 # --- invitations: those who invite ------------------------------------------------------------------------------------
 
 
@@ -362,6 +381,10 @@ def _found(member: Member, user_id: UUID) -> queries.Colleague:
     if (one := queries.colleague(member, user_id)) is None:
         raise NotHere
     return one
+
+
+def _entry(one: history.Entry) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in Entry.model_fields}
 
 
 def _invited(sent: Sent, member: Member, token: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import contexts, invitations, organizations, people
+from .views import audit, contexts, invitations, organizations, people
 
 context_pages = [
     path("contexts", contexts.switcher, name="contexts"),
@@ -14,6 +14,9 @@ context_pages = [
     path("organization/members/<uuid:user_id>/removal", people.removal, name="member_removal"),
     path("organization/departure", people.departure, name="organization_departure"),
     path("organization/ownership", people.ownership_, name="organization_ownership"),
+    path("organization/audit", audit.log, name="organization_audit"),
+    path("organization/audit/verification", audit.verification, name="audit_verification"),
+    path("organization/audit/table", audit.table, name="audit_table"),
     path("organization/invitations", organizations.invite, name="organization_invitations"),
     path(
         "organization/invitations/<uuid:invitation_id>/resend", organizations.resend, name="invitation_resend"
