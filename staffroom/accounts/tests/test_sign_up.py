@@ -4,6 +4,7 @@ import re
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
 
@@ -117,6 +118,18 @@ class TestSigningIn:
 
 
 class TestForgottenPassword:
+    @pytest.mark.parametrize(
+        ("page", "known"), [("password/reset", True), ("signup", True), ("signup", False)]
+    )
+    def test_who_asks_for_the_mail_does_not_choose_where_its_link_leads(self, page: str, known: bool) -> None:
+        email = Cast().alice.email if known else address()
+        form = {"name": "Ada", "email": email, "password1": PASSWORD}
+        Client().post(f"/accounts/{page}/", form, headers={"Host": "evil.test"})
+        letter = letter_to(email)
+        assert f"{settings.PUBLIC_URL}/accounts/" in letter.text
+        assert f"{settings.PUBLIC_URL}/accounts/" in letter.html
+        assert "evil.test" not in letter.text + letter.html
+
     def test_the_mailed_link_lets_one_choose_a_new_one(self) -> None:
         cast = Cast()
         client, other = Client(), cast.browser(cast.alice)
