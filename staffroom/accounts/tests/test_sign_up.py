@@ -177,3 +177,18 @@ class TestSettings:
         assert answer.status_code == 204
         cast.alice.refresh_from_db()
         assert cast.alice.theme == "light"
+
+    @pytest.mark.parametrize(
+        ("came_from", "goes"),
+        [
+            ("http://testserver/me/chats?a=1", "http://testserver/me/chats?a=1"),
+            ("https://evil.test/", "/accounts/settings"),
+            ("//evil.test", "/accounts/settings"),
+            ("javascript:alert(1)", "/accounts/settings"),
+        ],
+    )
+    def test_the_theme_switch_leads_back_but_never_away(self, came_from: str, goes: str) -> None:
+        cast = Cast()
+        form = {"theme": "dark"}
+        answer = cast.browser(cast.alice).post("/accounts/theme", form, headers={"Referer": came_from})
+        assert (answer.status_code, answer.headers["Location"]) == (302, goes)
