@@ -42,6 +42,10 @@ def problem(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
+def sent(client: Client, path: str, **fields: Any) -> Any:
+    return client.post(path, fields, content_type="application/json")
+
+
 class TestBodies:
     @pytest.mark.parametrize(
         "body",
@@ -156,6 +160,20 @@ class TestAddresses:
         api = cast.api(cast.key(cast.person(f"guesser-{uuid4().hex[-6:]}")))
         answer = api.post(f"/api/v1/invitations/{token}/accept")
         assert problem(answer) in {(404, "invitation_gone"), (404, "not_found")}
+
+
+class TestTexts:
+    @pytest.mark.parametrize("text", ["", " \n", "\u200b", "\u200d\u2060\ufeff", "\u3164", "\u202e\u2028"])
+    def test_a_text_in_which_nothing_can_be_seen_is_bad_input(self, alice: Client, text: str) -> None:
+        employee = sent(alice, "/api/v1/me/employees", name="Mara").json()["id"]
+        chat = sent(alice, "/api/v1/me/chats", employee=employee).json()["id"]
+        for answer in (
+            sent(alice, f"/api/v1/me/chats/{chat}/messages", text=text),
+            sent(alice, f"/api/v1/me/chats/{chat}/messages", **{"text": text, "as": "manager"}),
+            sent(alice, "/api/v1/me/knowledge", title="Returns", text=text),
+        ):
+            assert problem(answer) == (422, "invalid")
+            assert list(answer.json()["errors"]) == ["text"]
 
 
 class TestLinks:

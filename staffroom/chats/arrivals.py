@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from staffroom.core import words
 from staffroom.core.errors import Invalid, NotHere, StaffroomError
 from staffroom.core.ids import new_id
-from staffroom.core.lines import storable
+from staffroom.core.lines import is_blank, storable
 from staffroom.core.scope import current_workspace_id
 from staffroom.core.sentences import part
 from staffroom.employees.catalogue import actual
@@ -64,7 +64,7 @@ def ask_again(chat_id: UUID, *, by: By) -> Arrival:
 
 def checked(text: str) -> str:
     text = storable(text)
-    if not text.strip():
+    if is_blank(text):
         raise Invalid({"text": [_("Write a message first.")]})
     if len(text) > LONGEST:
         raise Invalid({"text": [_("Use at most %(longest)s characters.") % {"longest": LONGEST}]})
