@@ -175,6 +175,15 @@ class TestTexts:
             assert problem(answer) == (422, "invalid")
             assert list(answer.json()["errors"]) == ["text"]
 
+    def test_a_message_that_comes_again_with_another_text_is_the_one_that_was_kept(self, alice: Client) -> None:
+        employee = sent(alice, "/api/v1/me/employees", name="Mara").json()["id"]
+        alice.patch(f"/api/v1/me/employees/{employee}", {"active": False}, content_type="application/json")
+        chat = sent(alice, "/api/v1/me/chats", employee=employee).json()["id"]
+        at = f"/api/v1/me/chats/{chat}/messages"
+        told = [sent(alice, at, text=text, external_id="7").json()["message"] for text in ("First", "Second")]
+        assert [message["text"] for message in told] == ["First", "First"]
+        assert told[0]["id"] == told[1]["id"]
+
 
 class TestLinks:
     def _invited(self, cast: Cast, alice: Client, email: str) -> str:

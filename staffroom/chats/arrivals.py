@@ -24,6 +24,7 @@ from staffroom.workspaces.members import By, Member
 
 from . import briefs, notes
 from .failures import EmployeeOff, EmployeePaused, OutOfWordsNow
+from .models import Message
 
 LONGEST: Final = 20_000
 """Characters of a message."""
@@ -144,6 +145,8 @@ def _arrive(
     verdict, message, number, at, turn = _row(_ARRIVE, values) or ("gone", None, 0, None, None)
     if verdict == "gone":
         raise NotHere
+    if verdict == "duplicate":  # what stands there, not what was sent this time
+        text, name = Message.objects.values_list("text", "name").get(id=message)
     if verdict == "asked":
         notes.ring_after_commit()
     if verdict != "duplicate":
