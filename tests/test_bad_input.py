@@ -42,6 +42,10 @@ def problem(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
+def sent(client: Client, path: str, **fields: Any) -> Any:
+    return client.post(path, fields, content_type="application/json")
+
+
 class TestBodies:
     @pytest.mark.parametrize(
         "body",
@@ -156,6 +160,29 @@ class TestAddresses:
         api = cast.api(cast.key(cast.person(f"guesser-{uuid4().hex[-6:]}")))
         answer = api.post(f"/api/v1/invitations/{token}/accept")
         assert problem(answer) in {(404, "invitation_gone"), (404, "not_found")}
+
+
+class TestTexts:
+    @pytest.mark.parametrize("text", ["", " \n", "\u200b", "\u200d\u2060\ufeff", "\u3164", "\u202e\u2028"])
+    def test_a_text_in_which_nothing_can_be_seen_is_bad_input(self, alice: Client, text: str) -> None:
+        employee = sent(alice, "/api/v1/me/employees", name="Mara").json()["id"]
+        chat = sent(alice, "/api/v1/me/chats", employee=employee).json()["id"]
+        for answer in (
+            sent(alice, f"/api/v1/me/chats/{chat}/messages", text=text),
+            sent(alice, f"/api/v1/me/chats/{chat}/messages", **{"text": text, "as": "manager"}),
+            sent(alice, "/api/v1/me/knowledge", title="Returns", text=text),
+        ):
+            assert problem(answer) == (422, "invalid")
+            assert list(answer.json()["errors"]) == ["text"]
+
+    def test_a_message_that_comes_again_with_another_text_is_the_one_that_was_kept(self, alice: Client) -> None:
+        employee = sent(alice, "/api/v1/me/employees", name="Mara").json()["id"]
+        alice.patch(f"/api/v1/me/employees/{employee}", {"active": False}, content_type="application/json")
+        chat = sent(alice, "/api/v1/me/chats", employee=employee).json()["id"]
+        at = f"/api/v1/me/chats/{chat}/messages"
+        told = [sent(alice, at, text=text, external_id="7").json()["message"] for text in ("First", "Second")]
+        assert [message["text"] for message in told] == ["First", "First"]
+        assert told[0]["id"] == told[1]["id"]
 
 
 class TestLinks:

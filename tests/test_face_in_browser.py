@@ -6,6 +6,8 @@ import pytest
 from axe_core_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from staffroom.employees import links, roster
+from staffroom.knowledge import sources
 from tests.cast import PASSWORD, Cast
 from tests.site import chromium, site
 
@@ -38,7 +40,17 @@ def cast() -> Cast:
 
 
 @pytest.fixture(scope="module")
-def browser(cast: Cast) -> Iterator[Browser]:
+def text_in_use(cast: Cast) -> str:
+    """The page of a text; who answers from it has a name that cannot be broken between words."""
+    with cast.inside(cast.acme):
+        mara = roster.hire("Mara" * 20, by="system")
+        source = sources.add("Returns" * 20, "Return within 30 days.", by="system")
+        links.link(mara, source, by="system")
+    return f"/o/{cast.acme.slug}/knowledge/{source.id}"
+
+
+@pytest.fixture(scope="module")
+def browser(cast: Cast, text_in_use: str) -> Iterator[Browser]:
     """After the cast: Playwright's loop runs in this thread from here on, and Django's models refuse loops."""
     with chromium() as started:
         yield started
@@ -72,6 +84,17 @@ def test_pages_are_accessible_and_fit(
     faults += [fault for at in ADAS for fault in faults_of(page, at, size)]
     page.context.close()
     assert faults == []
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_list_of_who_uses_a_text_is_as_large_as_its_names(
+    browser: Browser, cast: Cast, url: str, text_in_use: str, size: tuple[int, int]
+) -> None:
+    page = signed_in(opened(browser, url, size, bypass_csp=True), cast.alice.email)
+    faults = faults_of(page, text_in_use, size)
+    height = page.locator("[aria-labelledby=users-title]").evaluate("section => section.offsetHeight")
+    page.context.close()
+    assert (faults, height < 200) == ([], True)
 
 
 def faults_of(page: Page, at: str, size: tuple[int, int]) -> list[str]:

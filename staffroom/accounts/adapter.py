@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
@@ -68,4 +70,14 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         reader = context.get("user")
-        mail.send(template_prefix, email, context, language=getattr(reader, "language", ""))
+        links = {name: _public(context[name]) for name in _LINKS if context.get(name)}
+        mail.send(template_prefix, email, context | links, language=getattr(reader, "language", ""))
+
+
+_LINKS = ("activate_url", "password_reset_url", "signup_url")
+
+
+def _public(link: str) -> str:
+    """allauth makes links of the Host header, which whoever asks for somebody else's mail may choose."""
+    _scheme, _host, path, query, _fragment = urlsplit(link)
+    return f"{settings.PUBLIC_URL}{path}" + (f"?{query}" if query else "")

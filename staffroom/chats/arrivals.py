@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from staffroom.core import words
 from staffroom.core.errors import Invalid, NotHere, StaffroomError
 from staffroom.core.ids import new_id
-from staffroom.core.lines import storable
+from staffroom.core.lines import is_blank, storable
 from staffroom.core.scope import current_workspace_id
 from staffroom.core.sentences import part
 from staffroom.employees.catalogue import actual
@@ -24,6 +24,7 @@ from staffroom.workspaces.members import By, Member
 
 from . import briefs, notes
 from .failures import EmployeeOff, EmployeePaused, OutOfWordsNow
+from .models import Message
 
 LONGEST: Final = 20_000
 """Characters of a message."""
@@ -64,7 +65,7 @@ def ask_again(chat_id: UUID, *, by: By) -> Arrival:
 
 def checked(text: str) -> str:
     text = storable(text)
-    if not text.strip():
+    if is_blank(text):
         raise Invalid({"text": [_("Write a message first.")]})
     if len(text) > LONGEST:
         raise Invalid({"text": [_("Use at most %(longest)s characters.") % {"longest": LONGEST}]})
@@ -144,6 +145,8 @@ def _arrive(
     verdict, message, number, at, turn = _row(_ARRIVE, values) or ("gone", None, 0, None, None)
     if verdict == "gone":
         raise NotHere
+    if verdict == "duplicate":  # what stands there, not what was sent this time
+        text, name = Message.objects.values_list("text", "name").get(id=message)
     if verdict == "asked":
         notes.ring_after_commit()
     if verdict != "duplicate":

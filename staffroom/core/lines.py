@@ -38,3 +38,11 @@ def storable(text: str) -> str:
     """A text of many lines, as PostgreSQL can hold it: line ends as \\n, no NUL, no half characters."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").removeprefix("\ufeff")
     return text.encode("utf-8", "ignore").decode()
+
+
+def is_blank(text: str) -> bool:
+    """Nothing in it can be seen: blanks, controls, and signs without any width."""
+    return all(char in _BLANK or unicodedata.category(char) in _BLANKS for char in text)
+
+
+_BLANKS = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})

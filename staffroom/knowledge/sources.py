@@ -7,7 +7,7 @@ from typing import Final
 from django.utils.translation import gettext as _
 
 from staffroom.core.errors import Invalid
-from staffroom.core.lines import storable, visible_line
+from staffroom.core.lines import is_blank, storable, visible_line
 from staffroom.core.scope import current_workspace_id
 from staffroom.core.sentences import part
 from staffroom.workspaces import audit
@@ -49,7 +49,7 @@ def delete(source: Source, *, by: Member) -> None:
 def _checked(title: str, text: str) -> tuple[str, str]:
     errors: dict[str, list[str]] = {}
     text = storable(text)
-    if not text.strip():
+    if is_blank(text):
         errors["text"] = [_("Paste the text that employees may answer from.")]
     elif len(text) > LONGEST:
         errors["text"] = [

@@ -4,6 +4,7 @@ import re
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
 
@@ -117,6 +118,18 @@ class TestSigningIn:
 
 
 class TestForgottenPassword:
+    @pytest.mark.parametrize(
+        ("page", "known"), [("password/reset", True), ("signup", True), ("signup", False)]
+    )
+    def test_who_asks_for_the_mail_does_not_choose_where_its_link_leads(self, page: str, known: bool) -> None:
+        email = Cast().alice.email if known else address()
+        form = {"name": "Ada", "email": email, "password1": PASSWORD}
+        Client().post(f"/accounts/{page}/", form, headers={"Host": "evil.test"})
+        letter = letter_to(email)
+        assert f"{settings.PUBLIC_URL}/accounts/" in letter.text
+        assert f"{settings.PUBLIC_URL}/accounts/" in letter.html
+        assert "evil.test" not in letter.text + letter.html
+
     def test_the_mailed_link_lets_one_choose_a_new_one(self) -> None:
         cast = Cast()
         client, other = Client(), cast.browser(cast.alice)
@@ -164,3 +177,18 @@ class TestSettings:
         assert answer.status_code == 204
         cast.alice.refresh_from_db()
         assert cast.alice.theme == "light"
+
+    @pytest.mark.parametrize(
+        ("came_from", "goes"),
+        [
+            ("http://testserver/me/chats?a=1", "http://testserver/me/chats?a=1"),
+            ("https://evil.test/", "/accounts/settings"),
+            ("//evil.test", "/accounts/settings"),
+            ("javascript:alert(1)", "/accounts/settings"),
+        ],
+    )
+    def test_the_theme_switch_leads_back_but_never_away(self, came_from: str, goes: str) -> None:
+        cast = Cast()
+        form = {"theme": "dark"}
+        answer = cast.browser(cast.alice).post("/accounts/theme", form, headers={"Referer": came_from})
+        assert (answer.status_code, answer.headers["Location"]) == (302, goes)

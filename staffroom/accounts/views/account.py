@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -38,7 +39,10 @@ def theme(request: Any) -> HttpResponse:
         form.save()
     if "HX-Request" in request.headers:
         return HttpResponse(status=204)
-    return redirect(request.META.get("HTTP_REFERER") or "account_settings")
+    came_from = request.META.get("HTTP_REFERER", "")
+    if url_has_allowed_host_and_scheme(came_from, allowed_hosts={request.get_host()}):
+        return HttpResponseRedirect(came_from)
+    return redirect("account_settings")
 
 
 @require_POST
