@@ -144,18 +144,23 @@ class TestAddresses:
         [
             "o/../me", "o/%2e%2e/members", "o//members", "o/Acme%00/members", "o/" + "x" * 5_000, "o/acme;drop/members",
             "o/%F0%28%8C%28", "me/members", "me/invitations", "o/me/members", "o/%D0%BC%D0%B8%D1%80",
-            f"o/{uuid4()}/members", "ME", "o/ /members",
+            "o/0190b1c2-0000-7000-8000-000000000000/members", "ME", "o/ /members",
         ],
     )  # fmt: skip
     def test_a_place_that_does_not_exist_is_404(self, alice: Client, path: str) -> None:
         assert problem(alice.get(f"/api/v1/{path}"))[0] == 404
 
-    @pytest.mark.parametrize("id_", ["1", "0", "-1", "x" * 500, "null", str(uuid4()), "%00", "..", "*"])
+    @pytest.mark.parametrize(
+        "id_", ["1", "0", "-1", "x" * 500, "null", "0190b1c2-0000-7000-8000-000000000000", "%00", "..", "*"]
+    )
     def test_an_unknown_id_is_404(self, cast: Cast, alice: Client, id_: str) -> None:
         answer = alice.delete(f"/api/v1/o/{cast.acme.slug}/invitations/{id_}")
         assert problem(answer) == (404, "not_found")
 
-    @pytest.mark.parametrize("token", ["x", str(uuid4()), "%00", "x" * 2_000, "%F0%28", "a.b.c", "\u202e"])
+    @pytest.mark.parametrize(
+        "token",
+        ["x", "0190b1c2-0000-7000-8000-000000000000", "%00", "x" * 2_000, "%F0%28", "a.b.c", "\u202e"],
+    )
     def test_an_unknown_invitation_is_gone(self, cast: Cast, token: str) -> None:
         api = cast.api(cast.key(cast.person(f"guesser-{uuid4().hex[-6:]}")))
         answer = api.post(f"/api/v1/invitations/{token}/accept")
@@ -175,7 +180,9 @@ class TestTexts:
             assert problem(answer) == (422, "invalid")
             assert list(answer.json()["errors"]) == ["text"]
 
-    def test_a_message_that_comes_again_with_another_text_is_the_one_that_was_kept(self, alice: Client) -> None:
+    def test_a_message_that_comes_again_with_another_text_is_the_one_that_was_kept(
+        self, alice: Client
+    ) -> None:
         employee = sent(alice, "/api/v1/me/employees", name="Mara").json()["id"]
         alice.patch(f"/api/v1/me/employees/{employee}", {"active": False}, content_type="application/json")
         chat = sent(alice, "/api/v1/me/chats", employee=employee).json()["id"]

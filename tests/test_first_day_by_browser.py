@@ -33,9 +33,7 @@ SHOTS = os.environ.get("STAFFROOM_SHOTS")  # a folder: the walk leaves pictures 
 def product() -> Iterator[Product]:
     with (
         stub.running() as model,
-        running(
-            OPENAI_BASE_URL=model, OPENAI_API_KEY="k", STAFFROOM_MODEL="openai:paced-60-10"
-        ) as it,
+        running(OPENAI_BASE_URL=model, OPENAI_API_KEY="k", STAFFROOM_MODEL="openai:paced-60-10") as it,
     ):
         yield it
 
