@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from time import monotonic
 
 import procrastinate
+from asgiref.sync import sync_to_async
+from django.db import connections
 from procrastinate.contrib.django import app as django_app
 
 log = logging.getLogger(__name__)
@@ -14,6 +17,8 @@ log = logging.getLogger(__name__)
 THREADS = 2
 """Jobs at once: they share the processor with the replies."""
 HEARTBEAT = 1.0
+LASTED = 10.0
+"""Seconds after which a worker that ended is started again at once; before, each start waits longer."""
 DEAD = 5.0
 """Seconds without a heartbeat after which a worker's jobs are given to others."""
 
@@ -21,11 +26,16 @@ DEAD = 5.0
 async def run(stopping: asyncio.Event) -> None:
     pause = 0.1
     while not stopping.is_set():
+        began = monotonic()
         try:
             await _work(stopping)
-            pause = 0.1
         except Exception as error:
             log.warning("jobs: %s", str(error).partition("\n")[0])
+        # procrastinate asks through Django's connection of this thread, which does not notice that it is dead.
+        with suppress(Exception):
+            await sync_to_async(connections.close_all)()
+        if monotonic() - began > LASTED:
+            pause = 0.1
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), pause)
         pause = min(2.0, pause * 2)
