@@ -75,6 +75,7 @@ class Turn(Tenant):
     worker = models.IntegerField(null=True)
     lease_until = models.DateTimeField()  # while queued: not before
     draft = models.TextField(blank=True)  # of a running attempt, about a second old at most
+    reply = models.IntegerField(null=True)  # the number of the message that it became
     failure = models.CharField(max_length=40, blank=True)  # a stable word
     detail = models.TextField(blank=True)  # what the provider said: for managers, never for customers
     ended_at = models.DateTimeField(null=True)

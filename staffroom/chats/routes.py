@@ -14,6 +14,7 @@ from staffroom.api.doors import answer, route
 from staffroom.api.shapes import In, PageOf, Paging, Problem
 from staffroom.core.answers import Unreachable, problem
 from staffroom.core.durable import Lost
+from staffroom.core.errors import NotHere
 from staffroom.core.server import Later
 from staffroom.workspaces.members import Member
 from staffroom.workspaces.permissions import May
@@ -235,9 +236,11 @@ def _followed(
     async def complete() -> HttpResponse:
         try:
             await streams.disk.kept(promise)
+            end = await streams.reply(member, chat_id, watch, subscription)
         except Lost:
             return problem(Unreachable())
-        end = await streams.reply(member, chat_id, watch, subscription)
+        except NotHere as gone:  # deleted meanwhile, or not ours to see any more
+            return problem(gone)
         if end.name == "done":
             return answer({"messages": [told.data, shown("done", end.data)]})
         return _problem({**end.data, "message": told.data})

@@ -29,7 +29,7 @@ LOOK_AGAIN: Final = 3.0
 _HOLE: Final = 0.4
 """Seconds after which the rows are looked at again for a part that no note brought."""
 _MESSAGES: Final = 200
-_WATCHED: Final = "SELECT * FROM chat_watched(%s, %s, %s, %s)"
+_WATCHED: Final = "SELECT * FROM chat_watched(%s, %s, %s, %s, %s::uuid)"
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -129,18 +129,19 @@ class Streams:
     async def _read(self, member: Member, chat_id: UUID, watch: Watch, events: list[Event]) -> bool:
         """False when the chat is gone."""
         try:
-            found = await self._stored(member, chat_id, watch.number)
+            found = await self._stored(member, chat_id, watch.number, watch.only or None)
         except GONE:
             await asyncio.sleep(0.5)
             return True
         if found is None:
             return False
         events += watch.read(found)
-        watch.must_read = watch.must_read or len(found.messages) == _MESSAGES
+        watch.must_read = watch.must_read or len(found.messages) == _MESSAGES  # and there may be more
         return True
 
-    async def _stored(self, member: Member, chat_id: UUID, after: int) -> Stored | None:
-        rows = await self._pool.rows(_WATCHED, [member.workspace_id, chat_id, after, _MESSAGES], patience=20)
+    async def _stored(self, member: Member, chat_id: UUID, after: int, turn: str | None) -> Stored | None:
+        values = [member.workspace_id, chat_id, after, _MESSAGES, turn]
+        rows = await self._pool.rows(_WATCHED, values, patience=20)
         if not rows:
             return None
         _, messages, turns, _, _ = rows[0]
@@ -148,7 +149,7 @@ class Streams:
 
     async def _now(self, member: Member, chat_id: UUID) -> Position:
         """After what is there already; a reply in the making is told from its beginning."""
-        rows = await self._pool.rows(_WATCHED, [member.workspace_id, chat_id, 0, 0], patience=20)
+        rows = await self._pool.rows(_WATCHED, [member.workspace_id, chat_id, 0, 0, None], patience=20)
         if not rows:
             return Position()
         turns = [_turn(one) for one in rows[0][2] or ()]
@@ -160,9 +161,8 @@ streams = Streams(the_bus)
 
 
 def _message(row: Fields) -> Fields:
-    at = msgspec.convert(
-        row["created_at"], datetime
-    )  # written by PostgreSQL in another way than by everybody else
+    # PostgreSQL writes the time in another way than everybody else.
+    at = msgspec.convert(row["created_at"], datetime)
     return {**row, "created_at": at, "turn": (row["turn"] or "").replace("-", "")}
 
 

@@ -133,6 +133,7 @@ class Migration(migrations.Migration):
                 ("worker", models.IntegerField(null=True)),
                 ("lease_until", models.DateTimeField()),
                 ("draft", models.TextField(blank=True)),
+                ("reply", models.IntegerField(null=True)),
                 ("failure", models.CharField(blank=True, max_length=40)),
                 ("detail", models.TextField(blank=True)),
                 ("ended_at", models.DateTimeField(null=True)),

@@ -249,6 +249,7 @@ BEGIN
                 UPDATE chats_chat SET last_number = last_number + 1, last_message_at = at,
                     last_author = 'employee', last_line = left(f.text, 120), answered = greatest(answered, t.upto)
                     WHERE workspace_id = p_workspace AND id = t.chat_id RETURNING last_number INTO number;
+                UPDATE chats_turn SET reply = number WHERE workspace_id = p_workspace AND id = f.turn;
                 INSERT INTO chats_message (id, workspace_id, created_at, chat_id, number, author, text, words,
                                            name, turn_id, model, charged, price, citations, cut)
                     VALUES (f.message, p_workspace, at, t.chat_id, number, 'employee', f.text, f.words,
@@ -270,18 +271,25 @@ BEGIN
 END $$;
 """
 
-# For whoever watches a chat: what came after a message, and what is in the making, of one moment.
+# For whoever watches a chat: what came after a message, and what is in the making, of one moment. With a turn:
+# only that one and its reply, however many messages came in between.
 WATCH = f"""
-CREATE FUNCTION chat_watched(p_workspace uuid, p_chat uuid, p_after int, p_limit int) RETURNS TABLE (
+CREATE FUNCTION chat_watched(p_workspace uuid, p_chat uuid, p_after int, p_limit int, p_turn uuid) RETURNS TABLE (
     last_number int, messages jsonb, turns jsonb, paused_until timestamptz, paused_by varchar)
     LANGUAGE plpgsql {GENERIC} AS $$
 #variable_conflict use_column
 DECLARE
     c chats_chat;
+    told int;
 BEGIN
     PERFORM set_config('app.workspace_id', p_workspace::text, true);
     SELECT * INTO c FROM chats_chat WHERE workspace_id = p_workspace AND id = p_chat;
     IF NOT FOUND THEN RETURN; END IF;
+    IF p_turn IS NOT NULL THEN
+        told := (SELECT reply FROM chats_turn WHERE workspace_id = p_workspace AND id = p_turn AND chat_id = c.id);
+        p_after := coalesce(told - 1, c.last_number);
+        p_limit := 1;
+    END IF;
     SELECT p.until, p.by_name INTO paused_until, paused_by FROM chats_pause p
         WHERE p.workspace_id = p_workspace AND p.chat_id = c.id AND p.until > clock_timestamp();
     RETURN QUERY
@@ -295,6 +303,7 @@ BEGIN
         (SELECT jsonb_agg(jsonb_build_object('id', t.id, 'state', t.state, 'attempt', t.attempt,
                 'draft', t.draft, 'upto', t.upto, 'failure', t.failure) ORDER BY t.created_at)
          FROM (SELECT * FROM chats_turn WHERE workspace_id = p_workspace AND chat_id = c.id
+                   AND (p_turn IS NULL OR id = p_turn)
                ORDER BY created_at DESC LIMIT 3) t),
         paused_until, paused_by;
 END $$;

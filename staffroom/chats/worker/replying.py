@@ -13,7 +13,7 @@ from typing import Any, Final
 from staffroom.chats import briefs, failures, notes, prices
 from staffroom.core import words
 from staffroom.core.ids import new_id
-from staffroom.core.pools import Pool
+from staffroom.core.pools import GONE, Pool
 from staffroom.employees import minds
 from staffroom.employees.catalogue import actual
 from staffroom.employees.minds import Brief, ModelFailed, Sent
@@ -69,6 +69,8 @@ class Replier:
                 task = await self._prepare(turn, material)
                 cut = await self._write(turn, task)
             finish = _done(turn, task, cut)
+        except GONE:
+            raise  # the lease runs out, and the turn is taken again
         except Given as given:
             finish = {"state": "failed", "failure": given.failure, "detail": given.detail}
         except TimeoutError:

@@ -47,6 +47,8 @@ class Runner:
         await self._pool.open()
         await self._bus.open(notes.TURNS, greet=self._live)
         self._ring = self._bus.subscribe(notes.TURNS, notes.RING)
+        with suppress(TimeoutError):  # the first sweep finds what a dead worker left
+            await asyncio.wait_for(self._bus.connected.wait(), 2)
 
     async def _live(self, line: psycopg.AsyncConnection[Any]) -> None:
         """A lock that the database gives back in the moment in which we are gone."""
