@@ -246,6 +246,7 @@ class TestSource:
 KEPT = {
     "operate/binaries.py",  # where the database's programs lie
     "staffroom/api/description.py",  # the API's own document
+    "staffroom/core/crypto.py",  # keys made from the installation's own
     "staffroom/core/outbound/connections.py",  # certificates
     "staffroom/core/postgres/base.py",  # how times are read
     "staffroom/employees/minds/providers.py",  # clients of model servers

@@ -145,7 +145,7 @@ def _arrive(
     verdict, message, number, at, turn = _row(_ARRIVE, values) or ("gone", None, 0, None, None)
     if verdict == "gone":
         raise NotHere
-    if verdict == "duplicate":  # what stands there, not what was sent this time
+    if text and message != values["message"]:  # it came before: what stands there, not what was sent now
         text, name = Message.objects.values_list("text", "name").get(id=message)
     if verdict == "asked":
         notes.ring_after_commit()
