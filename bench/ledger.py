@@ -167,7 +167,7 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
+    given = parser.parse_known_args()[0]
     print(
         f"| reserve + settle, {CLIENTS} connections, fsync on | pairs a second | TPC-B-like beside it = 1 | target |\n|---|---|---|---|"
     )
