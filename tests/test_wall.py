@@ -231,8 +231,11 @@ class TestSource:
             for field in model._meta.get_fields()
             if isinstance(field, models.FileField)
         ]
-        assert wrong == [], "no file of a tenant is stored yet; the first one shows its path here"
-        assert _files(re.compile(r"default_storage|FileSystemStorage\(")) <= {"operate/doctor.py"}
+        assert wrong == [], "files of tenants are kept by core/files.py, which puts the workspace into their names"
+        assert _files(re.compile(r"default_storage|FileSystemStorage\(")) <= {
+            "operate/doctor.py",
+            "staffroom/core/files.py",
+        }
 
     def test_nobody_sets_the_workspace_but_the_scope_and_the_worker(self) -> None:
         assert _files(re.compile(r"app\.workspace_id")) == SETTERS
