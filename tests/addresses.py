@@ -97,6 +97,7 @@ ADDRESSES: list[Address] = [
     at("POST /api/v1/", ANYBODY, 404),
     at("GET /api/v1/openapi.json", ANYBODY),
     at("GET /api/v1/docs", ANYBODY),
+    at("GET /help/roles", ANYBODY),
     # --- a person's own -------------------------------------------------------------------------
     at("GET /api/v1/user", PERSON),
     at("GET /api/v1/contexts", PERSON),
@@ -149,6 +150,8 @@ ADDRESSES: list[Address] = [
     at("POST /{ctx}/organization/audit/verification", ADMINS, me=False),
     at("GET /{ctx}/organization/audit/table", ADMINS, me=False),
     at("POST /{ctx}/organization/invitations", ADMINS, 422, form={"email": "nobody"}, me=False),
+    at("GET /{ctx}/organization/invitations/bulk", ADMINS, me=False),
+    at("POST /{ctx}/organization/invitations/bulk", ADMINS, 422, form={"emails": "nobody"}, me=False),
     at("POST /{ctx}/organization/invitations/{invitation_id}/resend", ADMINS, 302, me=False),
     at("POST /{ctx}/organization/invitations/{invitation_id}/revoke", ADMINS, 302, me=False),
     # --- employees ------------------------------------------------------------------------------

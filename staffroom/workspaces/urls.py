@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import audit, contexts, invitations, organizations, people
+from .views import audit, bulk, contexts, help, invitations, organizations, people
 
 context_pages = [
     path("contexts", contexts.switcher, name="contexts"),
@@ -18,6 +18,7 @@ context_pages = [
     path("organization/audit/verification", audit.verification, name="audit_verification"),
     path("organization/audit/table", audit.table, name="audit_table"),
     path("organization/invitations", organizations.invite, name="organization_invitations"),
+    path("organization/invitations/bulk", bulk.bulk, name="organization_invitations_bulk"),
     path(
         "organization/invitations/<uuid:invitation_id>/resend", organizations.resend, name="invitation_resend"
     ),
@@ -29,6 +30,7 @@ context_pages = [
 urlpatterns = [
     path("organizations/new", organizations.new, name="organization_new"),
     path("organizations/slug", organizations.slug_check, name="slug_check"),
+    path("help/roles", help.roles, name="help_roles"),
     path("invitations/<uuid:invitation_id>/accept", invitations.accept_mine, name="invitation_accept_mine"),
     path(
         "invitations/<uuid:invitation_id>/decline", invitations.decline_mine, name="invitation_decline_mine"
