@@ -177,7 +177,7 @@ _ACTIVE = ("m.workspace_id = %(workspace)s", "m.status = 'active'")
 
 def _matching(q: str, values: dict[str, Any]) -> list[str]:
     """Conditions for a few words; the database folds them as it folded what it keeps."""
-    words = _plain(q).split()[:5]
+    words = plain(q).split()[:5]
     values |= {f"word{place}": word for place, word in enumerate(words)}
     return [f"strpos(m.listed, folded(%(word{place})s)) > 0" for place in range(len(words))]
 
@@ -231,7 +231,7 @@ def own_slugs() -> set[str]:
     return set(Slug.objects.values_list("slug", flat=True))
 
 
-def _plain(q: str) -> str:
+def plain(q: str) -> str:
     """PostgreSQL stores no NUL and no half of a surrogate pair, so none can be looked for."""
     return q.replace("\0", "").encode("utf-8", "ignore").decode().strip()[:100]
 

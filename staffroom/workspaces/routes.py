@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -257,11 +257,24 @@ def leave(request: Any, member: Member) -> Any:
     memberships.leave(by=member)
 
 
+class WhichEntries(Schema):
+    """Each part narrows the others."""
+
+    action: str = Field("", max_length=60, description="One kind, as in `member.removed`.")
+    person: str = Field("", max_length=254, description="Identifier or address, as actor or as target.")
+    since: date | None = Field(None, alias="from", description="The first day, in UTC.")
+    until: date | None = Field(None, alias="to", description="The last day, in UTC.")
+    q: str = Field("", max_length=200, description="Words of actor, target and what changed.")
+
+
 @router.get("o/{slug:slug}/audit", response=PageOf[Entry], summary="Audit log")
 @route(May.SETTINGS)
-def audit(request: Any, member: Member, paging: Query[Paging], action: str = "") -> Any:
-    """The newest first; `action` names one kind, as in `member.removed`. `hash` chains each entry to the one before."""
-    found = history.entries(member, paging.cursor, paging.limit, action)
+def audit(request: Any, member: Member, paging: Query[Paging], which: Query[WhichEntries]) -> Any:
+    """The newest first. `hash` chains each entry to the one before. A page of a search may be short, or empty, and
+    still have a `next`.
+    """
+    asked = history.Asked(which.action, which.person, which.since, which.until, which.q)
+    found = history.entries(member, paging.cursor, paging.limit, asked=asked)
     return {"items": [_entry(one) for one in found.items], "next": found.next}
 
 
