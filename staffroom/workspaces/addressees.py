@@ -28,20 +28,17 @@ def _pieces(text: str) -> Iterator[str]:
     """A comma inside a name that nobody quoted, as mail programs copy it, belongs to the name."""
     name = ""
     for piece in _PIECE.findall(text):
-        if piece in {";", "\n"}:
-            yield from _said(name)
-            name = ""
-        elif piece == ",":
+        if piece == ",":
             name = f"{name}," if name else ""
-        elif name and not _BRACKETED.search(piece):
-            yield from _said(name)
-            name = "" if "@" in piece else piece
-            yield from _said("" if name else piece)
-        elif "@" in piece:
+        elif "@" in piece and _BRACKETED.search(piece):
             yield from _said(name + piece)
             name = ""
         else:
-            name = piece
+            yield from _said(name)
+            name = "" if piece in {";", "\n"} else piece
+            if "@" in name:
+                yield from _said(name)
+                name = ""
     yield from _said(name)
 
 

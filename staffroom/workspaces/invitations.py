@@ -143,7 +143,7 @@ def invite_many(wanted: Sequence[tuple[str, str]], *, by: Member) -> list[Done |
 
     An address named twice is invited once, to the role that was named first; the others say `repeated`.
     """
-    if len(wanted) > AT_ONCE:
+    if len({normalised(email) for email, _role in wanted}) > AT_ONCE:
         raise Invalid({"invitations": [_("At most %(most)s addresses at once.") % {"most": AT_ONCE}]})
     workspace = standing.locked(by, May.MANAGE_MEMBERS)
     checked = [_checked(email, role) for email, role in wanted]
