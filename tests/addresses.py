@@ -17,9 +17,11 @@ from typing import Any
 from uuid import uuid4
 
 from staffroom.chats import conversations
+from staffroom.core.scope import current_workspace_id
 from staffroom.employees import roster
 from staffroom.knowledge import sources
 from staffroom.workspaces.members import SYSTEM
+from staffroom.workspaces.models import Workspace
 
 OWNER = frozenset({"owner"})
 ADMINS = frozenset({"owner", "admin"})
@@ -73,12 +75,18 @@ OBJECTS: dict[str, Callable[[Any], str]] = {
     "invitation_id": invitation_id,
     "employee_id": lambda world: str(roster.hire("Mira", by=SYSTEM).id),
     "source_id": lambda world: str(sources.add("Handbook", "We open at ten.", by=SYSTEM).id),
+    "here": lambda world: here(world),
     "number": lambda world: "1",
     "user_id": lambda world: str(world.newcomer()),
     "chat_id": lambda world: str(
         conversations.start(roster.hire("Mira", by=SYSTEM).id, by=SYSTEM, channel="api").id
     ),
 }
+
+
+def here(world: Any) -> str:
+    """The context in which the other objects are made, as a body names it."""
+    return Workspace.objects.get(id=current_workspace_id()).slug or "me"
 
 
 def new_invitation() -> dict[str, str]:
@@ -97,6 +105,7 @@ ADDRESSES: list[Address] = [
     at("POST /api/v1/", ANYBODY, 404),
     at("GET /api/v1/openapi.json", ANYBODY),
     at("GET /api/v1/docs", ANYBODY),
+    at("GET /avatars/{name}.webp", ANYBODY, 404),
     # --- a person's own -------------------------------------------------------------------------
     at("GET /api/v1/user", PERSON),
     at("GET /api/v1/contexts", PERSON),
@@ -121,6 +130,8 @@ ADDRESSES: list[Address] = [
     # --- organizations --------------------------------------------------------------------------
     at("GET /api/v1/o/{slug}", EVERYBODY),
     at("PATCH /api/v1/o/{slug}", ADMINS, json={"name": "Acme"}),
+    at("PUT /api/v1/o/{slug}/avatar", ADMINS, 422),
+    at("DELETE /api/v1/o/{slug}/avatar", ADMINS),
     at("GET /api/v1/o/{slug}/members", EVERYBODY),
     at("PATCH /api/v1/o/{slug}/members/{user_id}", ADMINS, json={"role": "admin"}),
     at("DELETE /api/v1/o/{slug}/members/{user_id}", ADMINS, 204),
@@ -136,6 +147,8 @@ ADDRESSES: list[Address] = [
     at("GET /{ctx}/organization", EVERYBODY, me=False),
     at("POST /{ctx}/organization/name", ADMINS, 302, form={"name": "Acme"}, me=False),
     at("POST /{ctx}/organization/slug", ADMINS, 422, form={"slug": "billing"}, me=False),
+    at("POST /{ctx}/organization/avatar", ADMINS, 422, me=False),
+    at("POST /{ctx}/organization/avatar/removal", ADMINS, 302, me=False),
     at("GET /{ctx}/organization/slug/check", ADMINS, me=False),
     at("GET /{ctx}/organization/members/{user_id}/role", ADMINS, me=False),
     at("POST /{ctx}/organization/members/{user_id}/role", ADMINS, 302, form={"role": "admin"}, me=False),
@@ -157,6 +170,7 @@ ADDRESSES: list[Address] = [
     at("GET /api/v1/{ctx}/employees", EVERYBODY),
     at("PATCH /api/v1/{ctx}/employees/{employee_id}", EVERYBODY, json={"name": "Ada", "persona": "Brief."}),
     at("DELETE /api/v1/{ctx}/employees/{employee_id}", ADMINS, 204),  # members: whom they hired
+    at("POST /api/v1/{ctx}/employees/{employee_id}/copy", EVERYBODY, 201, json={"to": "{here}"}),
     at("GET /api/v1/{ctx}/employees/{employee_id}/versions", EVERYBODY),
     at("POST /api/v1/{ctx}/employees/{employee_id}/versions/{number}/restore", EVERYBODY),
     at("PUT /api/v1/{ctx}/employees/{employee_id}/knowledge/{source_id}", EVERYBODY, 204),
@@ -169,6 +183,8 @@ ADDRESSES: list[Address] = [
     at("POST /{ctx}/employees/{employee_id}/shift", EVERYBODY),
     at("DELETE /{ctx}/employees/{employee_id}/shift", EVERYBODY),
     at("POST /{ctx}/employees/{employee_id}/knowledge", EVERYBODY),
+    at("GET /{ctx}/employees/{employee_id}/copy", EVERYBODY),
+    at("POST /{ctx}/employees/{employee_id}/copy", EVERYBODY, 302, form={"name": "Otto"}),
     at("GET /{ctx}/employees/{employee_id}/versions", EVERYBODY),
     at("POST /{ctx}/employees/{employee_id}/versions/{number}/restoration", EVERYBODY, 302),
     at("POST /{ctx}/employees/{employee_id}/dismissal", ADMINS, 302),  # members: whom they hired

@@ -65,6 +65,7 @@ DEFINERS = {
     "claim_answer": "a hash that only the caller can make",
     "keep_answer": "a hash that only the caller can make",
     "founded": "a person and the form that they sent",
+    "workspace_of_avatar": "the name of a picture, which nobody guesses",
     "contexts_with_words": "a person who has signed in",
     "knowledge_search": "a workspace, and sources of it",
 } | dict.fromkeys(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -34,6 +35,7 @@ from .models import Membership
 from .permissions import May, Role
 
 ALIVE = "/healthz"  # says that the process answers, whatever the database does
+_SLUG = re.compile(r"[-a-zA-Z0-9_]{1,100}")
 _ADDRESS = re.compile(r"^(?:/api/v1)?/(?:(me)|o/([-a-zA-Z0-9_]+))(?:/|$)")
 
 
@@ -157,6 +159,9 @@ def _user(row: Mapping[str, Any]) -> User:
         created_at=row["user_created_at"],
     )
     user._state.adding, user._state.db = False, "default"
+    del user.__dict__[
+        "avatar"
+    ]  # not asked for here: it is read where it is shown, and a save leaves it alone
     return user
 
 
@@ -184,10 +189,11 @@ _BY_KEY = f"SELECT {_FOUND}, NULL FROM door_by_key(%s, %s, %s)"  # noqa: S608
 View = Callable[..., HttpResponseBase]
 
 
-def door(deed: May, *, only: str | None = None) -> Callable[[View], View]:
+def door(deed: May, *, only: str | None = None, apart: bool = False) -> Callable[[View], View]:
     """For a page inside a context: `view(request, member, …)` runs in the member's open scope.
 
-    `only="organization"`: the page does not exist in a personal account.
+    `only="organization"`: the page does not exist in a personal account. `apart`: the view opens scopes itself, for
+    long work before the transaction, or because it needs a second context after the first.
     """
 
     def decorate(view: View) -> View:
@@ -198,6 +204,8 @@ def door(deed: May, *, only: str | None = None) -> Callable[[View], View]:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             member = enter(request, deed, only=only)
+            if apart:
+                return view(request, member, *args, **kwargs)
             with workspace_scope(member.workspace_id):
                 if request.method == "GET" and not member.last_used and "HX-Request" not in request.headers:
                     remember(member)
@@ -218,6 +226,23 @@ def enter(request: Any, deed: May, *, only: str | None = None) -> Member:
         raise NotHere
     member.require(deed)
     return member
+
+
+def elsewhere(request: Any, slug: str | None) -> Member:
+    """The caller's place in another context (None: the personal account), asked of the door with the same session or
+    key, so that whatever limits these holds there too. No scope may be open."""
+    if slug is not None and not _SLUG.fullmatch(slug):
+        raise NotHere
+    visitor = copy(request)
+    visitor.member = visitor.moved_to = None
+    address = Address(me=slug is None, slug=slug)
+    if token := _bearer(request):
+        _enter_by_key(visitor, token, address)
+    else:
+        _enter_by_session(visitor, address)
+    if visitor.moved_to:
+        return elsewhere(request, visitor.moved_to)
+    return enter(visitor, May.WORK)
 
 
 def person(view: View) -> View:

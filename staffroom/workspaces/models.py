@@ -22,7 +22,9 @@ class Workspace(models.Model):
     slug = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001 - null: a personal account has none
     name = models.CharField(max_length=80)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
-    avatar = models.CharField(max_length=200, blank=True)
+    avatar = models.CharField(
+        max_length=200, blank=True
+    )  # a name that nobody guesses; `avatars` knows its files
     founding_key = models.UUIDField(null=True)  # the form's own id: a repeated submit founds nothing new
     created_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True)  # deletion was asked for: gone for everyone but its owner
@@ -37,6 +39,9 @@ class Workspace(models.Model):
                 fields=["owner"], condition=Q(kind=PERSONAL), name="one_personal_account_each"
             ),
             models.UniqueConstraint(fields=["owner", "founding_key"], name="one_founding_for_a_form"),
+            models.UniqueConstraint(
+                fields=["avatar"], condition=~Q(avatar=""), name="one_workspace_of_an_avatar"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import audit, contexts, invitations, organizations, people
+from .views import audit, avatars, contexts, invitations, organizations, people
 
 context_pages = [
     path("contexts", contexts.switcher, name="contexts"),
@@ -10,6 +10,8 @@ context_pages = [
     path("organization/name", organizations.rename, name="organization_name"),
     path("organization/slug", organizations.move, name="organization_slug"),
     path("organization/slug/check", organizations.slug_check_here, name="organization_slug_check"),
+    path("organization/avatar", avatars.change, name="organization_avatar"),
+    path("organization/avatar/removal", avatars.remove, name="organization_avatar_removal"),
     path("organization/members/<uuid:user_id>/role", people.role, name="member_role"),
     path("organization/members/<uuid:user_id>/removal", people.removal, name="member_removal"),
     path("organization/departure", people.departure, name="organization_departure"),
@@ -27,6 +29,7 @@ context_pages = [
 ]
 
 urlpatterns = [
+    path("avatars/<slug:name>.webp", avatars.picture, name="avatar"),
     path("organizations/new", organizations.new, name="organization_new"),
     path("organizations/slug", organizations.slug_check, name="slug_check"),
     path("invitations/<uuid:invitation_id>/accept", invitations.accept_mine, name="invitation_accept_mine"),

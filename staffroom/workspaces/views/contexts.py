@@ -41,6 +41,7 @@ def switcher(request: Any, member: Member) -> HttpResponse:
     offers = [
         {
             "organization": offer.organization,
+            "avatar": offer.avatar,
             "role": offer.role,
             "accept_url": f"/invitations/{offer.id}/accept",
             "decline_url": f"/invitations/{offer.id}/decline",
