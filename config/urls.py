@@ -3,6 +3,7 @@
 from django.urls import include, path, re_path
 
 from staffroom.api import health
+from staffroom.billing import webhooks
 from staffroom.workspaces import urls as workspaces
 from staffroom.workspaces.views import contexts
 
@@ -24,6 +25,7 @@ urlpatterns = [
     path("metrics", health.metrics, name="metrics"),
     path("api/v1/", include("staffroom.api.urls")),
     path("accounts/", include("staffroom.accounts.urls")),
+    path("webhooks/stripe", webhooks.stripe, name="webhook_stripe"),
     path("dev/", include("staffroom.core.urls")),
     path("me/", include((context_pages, "me"))),
     path("o/<slug:slug>/", include((context_pages, "o"))),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from staffroom.billing import payments, plans
 from staffroom.chats import conversations
 from staffroom.employees import roster
 from staffroom.knowledge import sources
@@ -75,6 +76,7 @@ OBJECTS: dict[str, Callable[[Any], str]] = {
     "source_id": lambda world: str(sources.add("Handbook", "We open at ten.", by=SYSTEM).id),
     "number": lambda world: "1",
     "user_id": lambda world: str(world.newcomer()),
+    "purchase_id": lambda world: str(payments.begin(plans.order(plan="starter"), "invoice", by=SYSTEM).id),
     "chat_id": lambda world: str(
         conversations.start(roster.hire("Mira", by=SYSTEM).id, by=SYSTEM, channel="api").id
     ),
@@ -207,6 +209,11 @@ ADDRESSES: list[Address] = [
     at("POST /{ctx}/chats/test/{employee_id}/messages", EVERYBODY, 302, form={"text": "Hello"}),
     # --- balance --------------------------------------------------------------------------------
     at("GET /api/v1/{ctx}/balance", EVERYBODY),
+    # --- purchases ------------------------------------------------------------------------------
+    at("GET /api/v1/{ctx}/purchases", ADMINS),
+    at("POST /api/v1/{ctx}/purchases", ADMINS, 201, json={"plan": "starter"}),
+    at("GET /api/v1/{ctx}/purchases/{purchase_id}", ADMINS),
+    at("POST /webhooks/stripe", ANYBODY, 404),  # no secret is set: there is nobody to listen to
 ]
 
 # Pages of libraries and of development: no workspace is read there, and what they do is tested in their package.

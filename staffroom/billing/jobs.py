@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from django.db import DatabaseError, connections
+from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from staffroom.core.scope import across_workspaces, workspace_scope
 
 from . import checks, ledger
+from .gateways.stripe import hearing
+from .gateways.stripe.events import Told
+from .models import Event
 
 log = logging.getLogger(__name__)
 
+OLD: Final = timedelta(days=30)
+"""Events that nothing has explained by then stay for the operator to read, and are tried no more."""
 WAITING = """
     SELECT workspace_id FROM billing_wallet WHERE due_at <= ledger_now()
     UNION SELECT workspace_id FROM billing_hold WHERE lease_until <= ledger_now()
@@ -44,6 +52,26 @@ def tidy(workspace_id: UUID) -> None:
     with workspace_scope(workspace_id):
         ledger.reap()
         ledger.expire()
+
+
+@app.task(name="billing.hear_again", queueing_lock="billing.hear_again")
+def hear_again(timestamp: int = 0) -> None:
+    """What a gateway told and nobody has done: the process died, or the event came before its time."""
+    for told in left_over():
+        try:
+            hearing.act(told)
+        except DatabaseError:
+            log.exception("stripe: event %s", told.id)
+
+
+def left_over(patience: timedelta = timedelta(minutes=1)) -> list[Told]:
+    now = timezone.now()
+    with across_workspaces("a gateway's word comes before its workspace is known"):
+        found = Event.objects.using("platform").filter(
+            state=Event.RECEIVED, received_at__gt=now - OLD, received_at__lt=now - patience
+        )
+        rows = list(found.order_by("received_at").values_list("id", "kind", "payload")[:500])
+    return [Told(id_, kind, payload) for id_, kind, payload in rows]
 
 
 @app.task(name="billing.check", queueing_lock="billing.check")

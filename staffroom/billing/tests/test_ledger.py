@@ -426,6 +426,8 @@ def test_what_the_verbs_use_inside_nobody_may_call() -> None:
         "refund",
         "reverse",
         "balance",
+        "subscribe",
+        "replan",
     ]
     assert {name for name, definer in open_to_all if definer} == {f"ledger_{verb}" for verb in verbs}
     assert {name for name, definer in open_to_all if not definer} == {"ledger_now", "ledger_signs"}
