@@ -209,6 +209,10 @@ ADDRESSES: list[Address] = [
     at("POST /{ctx}/chats/test/{employee_id}/messages", EVERYBODY, 302, form={"text": "Hello"}),
     # --- balance --------------------------------------------------------------------------------
     at("GET /api/v1/{ctx}/balance", EVERYBODY),
+    at("GET /api/v1/{ctx}/usage", ADMINS),
+    at(
+        "GET /api/v1/{ctx}/charges", EVERYBODY, 403, 200
+    ),  # 200: the personal account; reply by reply is hidden
     # --- purchases ------------------------------------------------------------------------------
     at("GET /api/v1/{ctx}/purchases", ADMINS),
     at("POST /api/v1/{ctx}/purchases", ADMINS, 201, json={"plan": "starter"}),

@@ -94,6 +94,8 @@ UNHELD = {
         "workspace_id",
     ): "written by functions only, which hold the wallet's row; that one has the key",
     ("billing_entry", "workspace_id"): "the same",
+    ("billing_day", "workspace_id"): "folded from the entries",
+    ("billing_daychat", "workspace_id"): "folded from the entries",
 }
 
 TENANT = """

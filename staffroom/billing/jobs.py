@@ -13,7 +13,7 @@ from procrastinate.contrib.django import app
 
 from staffroom.core.scope import across_workspaces, workspace_scope
 
-from . import checks, ledger
+from . import checks, ledger, reports
 from .gateways.stripe import hearing
 from .gateways.stripe.events import Told
 from .models import Event
@@ -39,11 +39,12 @@ def sweep(timestamp: int = 0) -> None:
 
 
 def waiting() -> list[UUID]:
-    with (
-        across_workspaces("time runs out in every workspace"),
-        connections["platform"].cursor() as cursor,
-    ):
-        cursor.execute(WAITING)
+    return _found(WAITING, "time runs out in every workspace")
+
+
+def _found(sql: str, reason: str) -> list[UUID]:
+    with across_workspaces(reason), connections["platform"].cursor() as cursor:
+        cursor.execute(sql)
         return [workspace_id for (workspace_id,) in cursor.fetchall()]
 
 
@@ -72,6 +73,23 @@ def left_over(patience: timedelta = timedelta(minutes=1)) -> list[Told]:
         )
         rows = list(found.order_by("received_at").values_list("id", "kind", "payload")[:500])
     return [Told(id_, kind, payload) for id_, kind, payload in rows]
+
+
+UNFOLDED = """
+    SELECT w.workspace_id FROM billing_wallet w
+    LEFT JOIN billing_folded f ON f.workspace_id = w.workspace_id
+    WHERE w.sequence > coalesce(f.sequence, 0)
+"""
+
+
+@app.task(name="billing.fold", queueing_lock="billing.fold")
+def fold(timestamp: int = 0) -> None:
+    """Every few minutes: the days of whoever has spent something since."""
+    for workspace_id in _found(UNFOLDED, "every workspace has days"):
+        folded = reports.AT_ONCE
+        while folded == reports.AT_ONCE:
+            with workspace_scope(workspace_id):
+                folded = reports.fold()
 
 
 @app.task(name="billing.check", queueing_lock="billing.check")

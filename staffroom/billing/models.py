@@ -6,6 +6,7 @@ Only the functions of the database write these tables (migration `0003_verbs`); 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
@@ -275,3 +276,47 @@ class Event(models.Model):
     received_at = models.DateTimeField()
     state = models.CharField(max_length=10, default=RECEIVED)
     note = models.TextField(blank=True)
+
+
+class Day(models.Model):
+    """What one employee did cost on one day (UTC), as far as it was asked for by one person: folded from the entries,
+    so that a report reads days and not charges. Nobody is the id of zeros."""
+
+    NOBODY = UUID(int=0)
+
+    pk = models.CompositePrimaryKey("workspace_id", "day", "employee_id", "user_id")
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    day = models.DateField()
+    employee_id = models.UUIDField()
+    user_id = models.UUIDField()
+    replies = models.IntegerField()
+    chats = models.IntegerField()  # that had a reply on this day; each counts once a day
+    plan = models.BigIntegerField()
+    bonus = models.BigIntegerField()
+    purchased = models.BigIntegerField()
+
+    objects = ScopedManager()
+
+
+class DayChat(models.Model):
+    """A chat that was counted on a day."""
+
+    pk = models.CompositePrimaryKey("workspace_id", "day", "chat_id")
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    day = models.DateField()
+    chat_id = models.UUIDField()
+
+    objects = ScopedManager()
+
+
+class Folded(models.Model):
+    """Up to which entry the days are told."""
+
+    workspace = models.OneToOneField(Workspace, primary_key=True, on_delete=models.PROTECT, related_name="+")
+    sequence = models.BigIntegerField()
+
+    objects = ScopedManager()

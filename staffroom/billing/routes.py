@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 from uuid import UUID
@@ -12,16 +12,18 @@ from django.db import connection
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Query, Router, Schema
+from pydantic import Field
 
 from staffroom.api.doors import answer, route
 from staffroom.api.shapes import In, PageOf, Paging
 from staffroom.core.answers import problem
-from staffroom.core.errors import Invalid, StaffroomError
+from staffroom.core.errors import Forbidden, Invalid, StaffroomError
 from staffroom.core.server import Later
+from staffroom.employees import queries as employees
 from staffroom.workspaces.members import Member
 from staffroom.workspaces.permissions import May
 
-from . import gateways, payments, plans, purchases, queries
+from . import gateways, payments, plans, purchases, queries, reports
 from .models import Payment
 
 router = Router(tags=["balance"])
@@ -53,6 +55,90 @@ def balance(request: Any, member: Member) -> Any:
             for part in found.parts
         ],
         "plan": found.plan,
+    }
+
+
+class Usage(Schema):
+    day: date | None = None
+    employee: UUID | None = None
+    member: UUID | None = None
+    words: int
+    bonus: int
+    replies: int
+    chats: int
+
+
+class Charged(Schema):
+    at: datetime
+    employee: dict[str, Any] | None
+    chat: UUID | None
+    words: int
+    parts: dict[str, Any]
+
+
+class Span(Schema):
+    """Days, both included; the last thirty where nothing is said."""
+
+    from_: date | None = Field(None, alias="from")
+    to: date | None = None
+    by: Literal["day", "employee", "member"] = "day"
+
+    @property
+    def period(self) -> reports.Period:
+        last = self.to or datetime.now(UTC).date()
+        first = self.from_ or last - timedelta(days=29)
+        if not timedelta(0) <= last - first <= timedelta(days=3660):
+            raise Invalid({"from": [_("It must be before “to”, and not more than ten years.")]})
+        return reports.Period(first, last)
+
+
+class HiddenInOrganization(Forbidden):
+    code, title = "hidden_in_organization", "Not shown in an organization"
+
+    def default_sentence(self) -> str:
+        return _("An organization's spending is shown as sums in Billing, never reply by reply.")
+
+
+@router.get("{ctx:ctx}/usage", response=PageOf[Usage], tags=["billing"], summary="What was spent")
+@route(May.BILLING)
+def usage(request: Any, member: Member, span: Query[Span]) -> Any:
+    """Sums `by` day, employee or member. Where a customer asked, `member` is null."""
+    reports.fold()
+    rows = [
+        {
+            span.by: None if one.key == reports.NOBODY else one.key,
+            "words": one.words,
+            "bonus": one.bonus,
+            "replies": one.replies,
+            "chats": one.chats,
+        }
+        for one in _READERS[span.by](span.period)
+    ]
+    return {"items": rows, "next": None}
+
+
+@router.get(
+    "{ctx:ctx}/charges", response=PageOf[Charged], tags=["billing"], summary="Charges, reply by reply"
+)
+@route(May.SEE_BALANCE)
+def charges(request: Any, member: Member, paging: Query[Paging]) -> Any:
+    """Of the personal account, the newest first; hidden in organizations."""
+    if not member.is_personal:
+        raise HiddenInOrganization
+    found = reports.charges(paging.cursor, paging.limit)
+    names = employees.names([one.employee_id for one in found.items if one.employee_id])
+    return {"items": [_charge(one, names) for one in found.items], "next": found.next}
+
+
+def _charge(one: reports.Charge, names: dict[UUID, str]) -> dict[str, Any]:
+    """`name` is null for an employee who is gone."""
+    employee = {"id": one.employee_id, "name": names.get(one.employee_id)} if one.employee_id else None
+    return {
+        "at": one.at,
+        "employee": employee,
+        "chat": one.chat_id,
+        "words": one.words,
+        "parts": one.parts,
     }
 
 

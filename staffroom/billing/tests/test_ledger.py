@@ -430,7 +430,11 @@ def test_what_the_verbs_use_inside_nobody_may_call() -> None:
         "replan",
     ]
     assert {name for name, definer in open_to_all if definer} == {f"ledger_{verb}" for verb in verbs}
-    assert {name for name, definer in open_to_all if not definer} == {"ledger_now", "ledger_signs"}
+    assert {name for name, definer in open_to_all if not definer} == {
+        "ledger_now",
+        "ledger_signs",
+        "ledger_sequence_at",
+    }
 
 
 def test_entries_are_written_once_even_by_the_owner(purse: Purse) -> None:
