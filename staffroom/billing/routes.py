@@ -117,6 +117,13 @@ def usage(request: Any, member: Member, span: Query[Span]) -> Any:
     return {"items": rows, "next": None}
 
 
+_READERS: dict[str, Callable[[reports.Period], list[reports.Spent]]] = {
+    "day": reports.by_day,
+    "employee": reports.by_employee,
+    "member": reports.by_member,
+}
+
+
 @router.get(
     "{ctx:ctx}/charges", response=PageOf[Charged], tags=["billing"], summary="Charges, reply by reply"
 )
