@@ -76,7 +76,10 @@ OBJECTS: dict[str, Callable[[Any], str]] = {
     "source_id": lambda world: str(sources.add("Handbook", "We open at ten.", by=SYSTEM).id),
     "number": lambda world: "1",
     "user_id": lambda world: str(world.newcomer()),
-    "purchase_id": lambda world: str(payments.begin(plans.order(plan="starter"), "invoice", by=SYSTEM).id),
+    "purchase_id": lambda world: str(
+        payments.begin(plans.order(plan="starter"), "invoice", by=SYSTEM, numbered=True).id
+    ),
+    "test_purchase_id": lambda world: str(payments.begin(plans.order(plan="starter"), "test", by=SYSTEM).id),
     "chat_id": lambda world: str(
         conversations.start(roster.hire("Mira", by=SYSTEM).id, by=SYSTEM, channel="api").id
     ),
@@ -217,6 +220,19 @@ ADDRESSES: list[Address] = [
     at("GET /api/v1/{ctx}/purchases", ADMINS),
     at("POST /api/v1/{ctx}/purchases", ADMINS, 201, json={"plan": "starter"}),
     at("GET /api/v1/{ctx}/purchases/{purchase_id}", ADMINS),
+    at("GET /{ctx}/billing", EVERYBODY),
+    at("GET /{ctx}/billing/spending", ADMINS),
+    at("GET /{ctx}/billing/spending/table", ADMINS),
+    at("GET /{ctx}/billing/purchases", ADMINS),
+    at("GET /{ctx}/billing/purchases/new", ADMINS, 422),  # without saying what
+    at("POST /{ctx}/billing/purchases/new", ADMINS, 302, form={"plan": "starter"}),
+    at("GET /{ctx}/billing/purchases/{purchase_id}", ADMINS),
+    at("POST /{ctx}/billing/purchases/{purchase_id}/checkout", ADMINS, 302),
+    at("POST /{ctx}/billing/purchases/{purchase_id}/cancellation", ADMINS, 302),
+    at("GET /{ctx}/billing/purchases/{purchase_id}/receipt", ADMINS),
+    at("GET /{ctx}/billing/purchases/{test_purchase_id}/test", ADMINS),
+    at("POST /{ctx}/billing/purchases/{test_purchase_id}/test/payment", ADMINS, 302),
+    at("POST /{ctx}/billing/purchases/{test_purchase_id}/test/failure", ADMINS, 302),
     at("POST /webhooks/stripe", ANYBODY, 404),  # no secret is set: there is nobody to listen to
 ]
 

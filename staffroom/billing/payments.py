@@ -6,13 +6,15 @@ own id is what the ledger knows the words by, and what went back is a target: or
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from staffroom.core.errors import Conflict, NotHere
+from staffroom.core.ids import new_id
+from staffroom.core.scope import current_workspace_id
 from staffroom.core.sentences import part
 from staffroom.workspaces import audit
 from staffroom.workspaces.members import By, Member
@@ -36,9 +38,25 @@ class NotPayable(Conflict):
 
 
 @part
-def begin(order: Order, gateway: str, *, by: By, automatic: bool = False) -> Payment:
-    """A purchase that waits for its money."""
-    return Payment.objects.create(
+def begin(
+    order: Order,
+    gateway: str,
+    *,
+    by: By,
+    key: UUID | None = None,
+    numbered: bool = False,
+    automatic: bool = False,
+) -> Payment:
+    """A purchase that waits for its money. A repeated `key` gives the one that was begun with it before;
+    `numbered` from the first moment are invoices."""
+    payment_id = uuid5(current_workspace_id(), str(key)) if key else new_id()
+    with connection.cursor() as cursor:  # the second of two clicks waits for the first
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"purchase {payment_id}"])
+    if former := Payment.objects.filter(id=payment_id).first():
+        return former
+    payment = Payment(
+        id=payment_id,
+        workspace_id=current_workspace_id(),
         what=order.what,
         plan=order.plan,
         words=order.words,
@@ -49,6 +67,10 @@ def begin(order: Order, gateway: str, *, by: By, automatic: bool = False) -> Pay
         user_name=by.user_name if isinstance(by, Member) else "",
         automatic=automatic,
     )
+    if numbered:
+        _number(payment)
+    payment.save(force_insert=True)
+    return payment
 
 
 @part
@@ -57,15 +79,6 @@ def opened(payment_id: UUID, *, external: str, url: str) -> Payment:
     payment = _locked(payment_id)
     payment.external, payment.checkout_url = external, url
     payment.save(update_fields=["external", "checkout_url"])
-    return payment
-
-
-@part
-def number(payment_id: UUID) -> Payment:
-    """With its number: of the invoice before, of the receipt after one has paid. A number is given once."""
-    payment = _locked(payment_id)
-    _number(payment)
-    payment.save(update_fields=["number"])
     return payment
 
 

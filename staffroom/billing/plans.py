@@ -30,6 +30,7 @@ class Order:
     amount: int
     plan: str = ""
     currency: str = CURRENCY
+    from_package: bool = False
 
 
 @part
@@ -83,4 +84,4 @@ def _package(words: int) -> Order:
     found = next((one for one in packages() if one.words == words), None)
     if found is None:
         raise Invalid({"words": [_("There is no such package. Choose one that is offered, or an amount.")]})
-    return Order(Payment.WORDS, found.words, found.price)
+    return Order(Payment.WORDS, found.words, found.price, from_package=True)

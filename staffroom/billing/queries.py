@@ -14,7 +14,7 @@ from staffroom.core.scope import current_workspace_id
 from staffroom.workspaces.permissions import Role
 from staffroom.workspaces.queries import Context
 
-from .models import Payment
+from .models import Payment, Plan, Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,26 @@ def words_of_contexts(user_id: UUID) -> list[tuple[str, str | None, str, str, st
             "SELECT kind, slug, name, role, avatar, words_left FROM contexts_with_words(%s)", [user_id]
         )
         return list(cursor.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The plan that runs, until when, and whether it was bought (and is not prolonged by itself)."""
+
+    code: str
+    name: str
+    words: int
+    ends_at: datetime
+    bought: bool
+
+
+def plan() -> Running | None:
+    """Of the open workspace."""
+    found = Subscription.objects.first()
+    if found is None:
+        return None
+    name = Plan.objects.filter(code=found.plan).values_list("name", flat=True).first()
+    return Running(found.plan, name or found.plan.title(), found.words, found.ends_at, bool(found.reference))
 
 
 def payment(payment_id: UUID) -> Payment:

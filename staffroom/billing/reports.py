@@ -109,6 +109,27 @@ def _spent(sql: str, period: Period, employee: UUID | None, limit: int = 1) -> l
     return [Spent(*row) for row in _rows(sql, values)]
 
 
+PACE: Final = 14
+"""Days whose mean is the pace at which words are spent."""
+FAR: Final = 730
+"""Days; what lasts longer is not foretold."""
+
+
+def runs_out(words_left: int, today: date | None = None) -> date | None:
+    """The day on which the words are gone at the pace of the last days; None when nothing is spent, or not for long."""
+    period = Period.of_days(PACE, today)
+    first = _rows(
+        "SELECT min(day) FROM billing_day WHERE workspace_id = %(workspace)s AND day >= %(first)s",
+        {"workspace": current_workspace_id(), "first": period.first},
+    )[0][0]
+    if first is None or words_left <= 0:
+        return None
+    since = Period(first, period.last)
+    spent = altogether(since).words
+    days = words_left * since.days / spent if spent else FAR + 1.0
+    return since.last + timedelta(days=int(days)) if days <= FAR else None
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
     """One reply; `parts` is its price's breakdown, `sources` which words paid for it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from staffroom.workspaces.members import Member
 from staffroom.workspaces.permissions import May
 
 from . import gateways, payments, plans, purchases, queries, reports
+from .forms import cents
 from .models import Payment
 
 router = Router(tags=["balance"])
@@ -204,8 +204,8 @@ def buy(request: Any, member: Member, new: NewPurchase) -> Any:
     """Exactly one of a `plan`, `words` of a package, or an `amount` such as `"25.00"`. One pays at `checkout_url`;
     the words come when the gateway has told that the money is there."""
     gateway = gateways.chosen(new.gateway)
-    order = plans.order(plan=new.plan, words=new.words, amount=_cents(new.amount))
-    payment = payments.begin(order, gateway.name, by=member)
+    order = plans.order(plan=new.plan, words=new.words, amount=cents(new.amount))
+    payment = payments.begin(order, gateway.name, by=member, numbered=gateway.numbered)
     response = _opened(request, member, payment.id)
     response.first = {"purchase": str(payment.id)}
     return response
@@ -231,19 +231,6 @@ def _opened(request: Any, member: Member, payment_id: UUID) -> Any:
     promise = Later(complete)
     promise.status_code = 201
     return promise
-
-
-def _cents(amount: str | None) -> int | None:
-    """`"25.00"` → 2500."""
-    if amount is None:
-        return None
-    try:
-        cents = Decimal(amount) * 100
-    except InvalidOperation:
-        cents = Decimal("NaN")
-    if not cents.is_finite() or cents != cents.to_integral_value() or abs(cents) > 10**12:
-        raise Invalid({"amount": [_("An amount looks like 25.00.")]})
-    return int(cents)
 
 
 def _purchase(one: Payment) -> dict[str, Any]:

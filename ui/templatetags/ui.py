@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zlib import crc32
 
+import msgspec
 from django import template
 from django.conf import settings
 from django.forms import BoundField, CheckboxInput, FileInput, PasswordInput, Select, Textarea
@@ -93,6 +95,25 @@ def tone(name: object) -> int:
 def number(value: object) -> str:
     """20000 → 20,000 (as the language writes it)."""
     return number_format(value, use_l10n=True, force_grouping=True)
+
+
+@register.filter
+def money(cents: int, currency: str = "USD") -> str:
+    """10000 → $100.00; other currencies by their code."""
+    amount = number_format(Decimal(cents) / 100, decimal_pos=2, use_l10n=True, force_grouping=True)
+    return f"${amount}" if currency == "USD" else f"{amount} {currency}"
+
+
+@register.filter
+def dollars(cents: int) -> str:
+    """10050 → 100.50, as a form writes it in every language."""
+    return f"{cents // 100}.{cents % 100:02}"
+
+
+@register.filter
+def tojson(value: object) -> str:
+    """For a data attribute; the template escapes it."""
+    return msgspec.json.encode(value).decode()
 
 
 @register.filter

@@ -29,6 +29,10 @@ class Gateway(Protocol):
     @property
     def label(self) -> object: ...
 
+    @property
+    def numbered(self) -> bool:
+        """Whether a purchase has a number before it is paid, as an invoice has."""
+
     def is_available(self) -> bool: ...
 
     def open(self, wish: Wish) -> Checkout: ...

@@ -71,7 +71,7 @@ def till(purse: Purse) -> Iterator[Till]:
 class TestOrders:
     def test_a_plan_a_package_or_an_amount(self, till: Till) -> None:
         assert plans.order(plan="starter") == plans.Order("plan", STARTER, 10_000, "starter")
-        assert plans.order(words=200_000) == plans.Order("words", 200_000, 1000)
+        assert plans.order(words=200_000) == plans.Order("words", 200_000, 1000, from_package=True)
         assert plans.order(amount=2550) == plans.Order("words", 510_000, 2550)
 
     @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from ..wishes import Checkout, Wish
 class Invoice:
     name = "invoice"
     label = _("Invoice, by bank transfer")
+    numbered = True
 
     def is_available(self) -> bool:
         return bool(settings.INVOICES)

@@ -21,6 +21,7 @@ SECONDS = 20
 class Stripe:
     name = "stripe"
     label = _("Card")
+    numbered = False
 
     def is_available(self) -> bool:
         return bool(settings.STRIPE_SECRET_KEY)

@@ -11,6 +11,7 @@ from ..wishes import Checkout, Wish
 class Test:
     name = "test"
     label = _("Test payment, no money moves")
+    numbered = False
 
     def is_available(self) -> bool:
         return bool(settings.TEST_PAYMENTS)
