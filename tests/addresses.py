@@ -39,6 +39,9 @@ class Address:
     json: Any = None
     form: dict[str, Any] = field(default_factory=dict)
     me: bool = True  # of `{ctx}`: whether the personal account has this address
+    organization: tuple[int, ...] | None = (
+        None  # what an organization answers to everybody, where that differs
+    )
     keys: tuple[int, ...] | None = None  # what an organization's key gets, where that differs from its role
     moves: bool = False  # the caller's own place or the owner's chair: everybody is set back after the call
 
@@ -223,6 +226,9 @@ ADDRESSES: list[Address] = [
     at("GET /{ctx}/billing", EVERYBODY),
     at("GET /{ctx}/billing/spending", ADMINS),
     at("GET /{ctx}/billing/spending/table", ADMINS),
+    at("GET /{ctx}/billing/words/history", EVERYBODY),  # in an organization it says why it is hidden
+    at("GET /{ctx}/billing/words/history/table", EVERYBODY, organization=(404,)),
+    at("GET /{ctx}/billing/words/history/day", EVERYBODY, organization=(404,)),
     at("GET /{ctx}/billing/purchases", ADMINS),
     at("GET /{ctx}/billing/purchases/new", ADMINS, 422),  # without saying what
     at("POST /{ctx}/billing/purchases/new", ADMINS, 302, form={"plan": "starter"}),

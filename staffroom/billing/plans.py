@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -71,6 +72,11 @@ def by_amount(cents: int) -> Order:
         least, most = LEAST // 100, f"{MOST // 100:,}"
         raise Invalid({"amount": [_("Between $%(least)s and $%(most)s.") % {"least": least, "most": most}]})
     return Order(Payment.WORDS, cents * settings.WORDS_FOR_A_DOLLAR // 100, cents)
+
+
+def worth(words: int) -> Decimal:
+    """Dollars that so many words cost at the operator's rate."""
+    return Decimal(words) / settings.WORDS_FOR_A_DOLLAR
 
 
 def _plan(code: str) -> Order:

@@ -52,28 +52,38 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Of one day, employee or member, or altogether. `bonus` words are part of `words`."""
+    """Of one day, employee or member, or altogether. `plan`, `bonus` and `purchased` words make `words`."""
 
     key: Any
-    words: int
+    plan: int
     bonus: int
+    purchased: int
     replies: int
     chats: int
+
+    @property
+    def words(self) -> int:
+        return self.plan + self.bonus + self.purchased
 
     def counted(self, *, bonus: bool) -> int:
         return self.words if bonus else self.words - self.bonus
 
 
 _SUMS = """
-    SELECT {key}, coalesce(sum(plan + bonus + purchased), 0)::bigint, coalesce(sum(bonus), 0)::bigint,
-           coalesce(sum(replies), 0)::bigint, coalesce(sum(chats), 0)::bigint
+    SELECT {key}, coalesce(sum(plan), 0)::bigint, coalesce(sum(bonus), 0)::bigint,
+           coalesce(sum(purchased), 0)::bigint, coalesce(sum(replies), 0)::bigint, coalesce(sum(chats), 0)::bigint
     FROM billing_day
     WHERE workspace_id = %(workspace)s AND day BETWEEN %(first)s AND %(last)s
       AND (%(employee)s::uuid IS NULL OR employee_id = %(employee)s)
 """
 _DAYS = _SUMS.format(key="day") + " GROUP BY day ORDER BY day"
-_EMPLOYEES = _SUMS.format(key="employee_id") + " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"
-_MEMBERS = _SUMS.format(key="user_id") + " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"
+_EMPLOYEES = (
+    _SUMS.format(key="employee_id")
+    + " GROUP BY 1 ORDER BY sum(plan + bonus + purchased) DESC, 1 LIMIT %(limit)s"
+)
+_MEMBERS = (
+    _SUMS.format(key="user_id") + " GROUP BY 1 ORDER BY sum(plan + bonus + purchased) DESC, 1 LIMIT %(limit)s"
+)
 _MONTHS = _SUMS.format(key="date_trunc('month', day)::date") + " GROUP BY 1 ORDER BY 1"
 
 

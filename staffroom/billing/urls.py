@@ -2,12 +2,15 @@
 
 from django.urls import path
 
-from .views import overview, purchases, spending
+from .views import history, overview, purchases, spending
 
 urlpatterns = [
     path("billing", overview.overview, name="billing"),
     path("billing/spending", spending.spending, name="spending"),
     path("billing/spending/table", spending.table, name="spending_table"),
+    path("billing/words/history", history.history, name="words_history"),
+    path("billing/words/history/table", history.table, name="words_table"),
+    path("billing/words/history/day", history.day, name="words_of_day"),
     path("billing/purchases", purchases.history, name="purchases"),
     path("billing/purchases/new", purchases.new, name="purchase_new"),
     path("billing/purchases/<uuid:purchase_id>", purchases.purchase, name="purchase"),

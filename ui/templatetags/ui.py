@@ -105,6 +105,15 @@ def money(cents: int, currency: str = "USD") -> str:
 
 
 @register.filter
+def cost(dollars: Decimal | None) -> str:
+    """Of single replies, which cost parts of a cent: $0.0123; from one dollar on $1.23."""
+    if dollars is None:
+        return "—"
+    places = 2 if dollars >= 1 or not dollars else 4
+    return f"${number_format(dollars, decimal_pos=places, use_l10n=True, force_grouping=True)}"
+
+
+@register.filter
 def dollars(cents: int) -> str:
     """10050 → 100.50, as a form writes it in every language."""
     return f"{cents // 100}.{cents % 100:02}"
