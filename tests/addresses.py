@@ -224,6 +224,7 @@ ADDRESSES: list[Address] = [
     at("POST /api/v1/{ctx}/purchases", ADMINS, 201, json={"plan": "starter"}),
     at("GET /api/v1/{ctx}/purchases/{purchase_id}", ADMINS),
     at("GET /{ctx}/billing", EVERYBODY),
+    at("GET /{ctx}/billing/left", EVERYBODY),
     at("GET /{ctx}/billing/spending", ADMINS),
     at("GET /{ctx}/billing/spending/table", ADMINS),
     at("GET /{ctx}/billing/words/history", EVERYBODY),  # in an organization it says why it is hidden

@@ -194,6 +194,7 @@ WITHOUT_WORKSPACE = {
     "core.mail.deliver": "a mail is written out when it is enqueued: no tenant's row is read",
     "billing.sweep": "over all workspaces, as the platform",
     "billing.fold": "every workspace has days",
+    "billing.watch": "words run low in every workspace",
     "billing.hear_again": "a gateway's word comes before its workspace",
     "billing.check": "over all workspaces, as the platform",
     "core.ratelimits.forget_old": "counters by hash: no tenant's row is read",

@@ -13,7 +13,7 @@ from procrastinate.contrib.django import app
 
 from staffroom.core.scope import across_workspaces, workspace_scope
 
-from . import checks, ledger, reports
+from . import alerts, checks, ledger, reports
 from .gateways.stripe import hearing
 from .gateways.stripe.events import Told
 from .models import Event
@@ -90,6 +90,20 @@ def fold(timestamp: int = 0) -> None:
         while folded == reports.AT_ONCE:
             with workspace_scope(workspace_id):
                 folded = reports.fold()
+
+
+UNWATCHED = """
+    SELECT w.workspace_id FROM billing_wallet w
+    LEFT JOIN billing_alert a ON a.workspace_id = w.workspace_id
+    WHERE w.sequence > coalesce(a.sequence, 0)
+"""
+
+
+@app.task(name="billing.watch", queueing_lock="billing.watch")
+def watch(timestamp: int = 0) -> None:
+    """Every minute: whose words run low."""
+    for workspace_id in _found(UNWATCHED, "words run low in every workspace"):
+        alerts.look(workspace_id)
 
 
 @app.task(name="billing.check", queueing_lock="billing.check")

@@ -320,3 +320,16 @@ class Folded(models.Model):
     sequence = models.BigIntegerField()
 
     objects = ScopedManager()
+
+
+class Alert(models.Model):
+    """How low the words are, and what was told of it. `base` is what was there after the last time that words came."""
+
+    ENOUGH, LOW, VERY_LOW, NONE = 0, 1, 2, 3
+
+    workspace = models.OneToOneField(Workspace, primary_key=True, on_delete=models.PROTECT, related_name="+")
+    sequence = models.BigIntegerField()  # of the last entry that was looked at
+    base = models.BigIntegerField()
+    level = models.SmallIntegerField()  # the lowest that was told since words came
+
+    objects = ScopedManager()

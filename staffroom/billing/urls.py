@@ -6,6 +6,7 @@ from .views import history, overview, purchases, spending
 
 urlpatterns = [
     path("billing", overview.overview, name="billing"),
+    path("billing/left", overview.left, name="words_left"),
     path("billing/spending", spending.spending, name="spending"),
     path("billing/spending/table", spending.table, name="spending_table"),
     path("billing/words/history", history.history, name="words_history"),

@@ -153,6 +153,31 @@ def _colleague(row: tuple[Any, ...]) -> Colleague:
     return Colleague(id_, user_id, name, email, Role(role), joined_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The open workspace, for those who act without a member; `slug` is None for a personal account."""
+
+    slug: str | None
+    name: str
+
+
+def place() -> Place:
+    [row] = _rows("SELECT slug, name FROM workspaces_workspace WHERE id = current_workspace()", {})
+    return Place(*row)
+
+
+_PAYERS = f"""
+    SELECT u.email, {_NAME}, u.language FROM workspaces_membership m JOIN accounts_user u ON u.id = m.user_id
+    WHERE m.workspace_id = current_workspace() AND m.status = 'active' AND m.role = 'admin' AND u.is_active
+    ORDER BY m.joined_at, m.id LIMIT 100
+"""  # noqa: S608
+
+
+def payers() -> list[tuple[str, str, str]]:
+    """Address, name and language of the open workspace's owner and admins; of a personal account its person."""
+    return _rows(_PAYERS, {})
+
+
 _NAMES = f"""
     SELECT u.id, {_NAME} FROM workspaces_membership m JOIN accounts_user u ON u.id = m.user_id
     WHERE m.workspace_id = %(workspace)s AND u.id = ANY(%(users)s)

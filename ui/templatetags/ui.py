@@ -20,9 +20,11 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
-from staffroom.billing import queries as billing
+from staffroom.billing import alerts
+from staffroom.billing.models import Alert
 from staffroom.core.mail import can_deliver
 from staffroom.core.scope import is_open
+from staffroom.workspaces.permissions import May
 
 register = template.Library()
 TONES = 8
@@ -55,12 +57,41 @@ def menu_entry(context: Any, path: str, sign: str, label: str) -> dict[str, obje
 
 @register.inclusion_tag("components/words_left.html", takes_context=True)
 def words_left(context: Any) -> dict[str, object]:
-    """The balance of this page's context in the sidebar: one statement, inside the page's scope."""
-    if "words_left" in context:
-        return {"words_left": context["words_left"], "words_share": context.get("words_share")}
-    if not context.get("member") or not is_open():
+    """The balance of this page's context in the sidebar."""
+    return {"left": _left(context)}
+
+
+@register.inclusion_tag("components/words_top.html", takes_context=True)
+def words_top(context: Any) -> dict[str, object]:
+    """The same in the bar on top of a narrow page."""
+    return {"left": _left(context)}
+
+
+@register.inclusion_tag("components/balance_note.html", takes_context=True)
+def balance_note(context: Any) -> dict[str, object]:
+    """What a page says when words run low, to whom it concerns: the last of it to everybody."""
+    left, member = _left(context), context.get("member")
+    if not left or not left.level or (left.level < Alert.NONE and not member.may(May.BILLING)):
         return {}
-    return {"words_left": billing.balance().words_left}
+    return {
+        "text": alerts.sentence(left.level),
+        "none": left.level == Alert.NONE,
+        "url": here(context, "billing"),
+    }
+
+
+def _left(context: Any) -> alerts.Left | None:
+    """One statement a page, inside the page's scope."""
+    request = context.get("request")
+    if isinstance(context.get("left"), alerts.Left):
+        given: alerts.Left = context["left"]
+        return given
+    if not context.get("member") or not is_open() or request is None:
+        return None
+    if not hasattr(request, "words_left"):
+        request.words_left = alerts.left()
+    found: alerts.Left = request.words_left
+    return found
 
 
 @register.simple_tag

@@ -80,7 +80,6 @@ def history(request: HttpRequest, member: Member) -> HttpResponse:
         "choices": DAYS,
         "staff": employees.employees(member, limit=200).items,
         "balance": balance,
-        "words_left": balance.words_left,
         "share": _share(found, balance.words_left, asked),
         "whole": _whole(found, asked.bonus),
         "charts": _charts(asked, found),

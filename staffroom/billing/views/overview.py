@@ -13,14 +13,21 @@ from staffroom.workspaces.doors import door
 from staffroom.workspaces.members import Member
 from staffroom.workspaces.permissions import May
 
-from .. import forms, gateways, plans, queries, reports
+from .. import alerts, forms, gateways, plans, queries, reports
+
+
+@require_GET
+@door(May.SEE_BALANCE)
+def left(request: HttpRequest, member: Member) -> HttpResponse:
+    """What the sidebar and the bar on top ask for now and then."""
+    return render(request, "billing/left.html", {"left": alerts.left()})
 
 
 @require_GET
 @door(May.SEE_BALANCE)
 def overview(request: HttpRequest, member: Member) -> HttpResponse:
     balance = queries.balance()
-    shown = {"tab": "overview", "balance": balance, "words_left": balance.words_left}
+    shown = {"tab": "overview", "balance": balance}
     if not member.may(May.BILLING):
         return render(request, "billing/member.html", shown | {"payers": workspaces.managers(member)})
     reports.fold()
