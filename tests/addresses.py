@@ -203,6 +203,7 @@ ADDRESSES: list[Address] = [
     at("POST /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY),
     at("DELETE /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY, 204),
     at("GET /{ctx}/chats", EVERYBODY),
+    at("POST /{ctx}/chats/answers", EVERYBODY, 302),
     at("GET /{ctx}/chats/{chat_id}", EVERYBODY),
     at("GET /{ctx}/chats/{chat_id}/messages", EVERYBODY),
     at("POST /{ctx}/chats/{chat_id}/messages", EVERYBODY, 302, form={"text": "Hello"}),
