@@ -283,6 +283,7 @@ PROCRASTINATE_IMPORT_PATHS = [
     "staffroom.core.mail",
     "staffroom.core.ratelimits",
     "staffroom.billing.jobs",
+    "staffroom.chats.tally",
     "staffroom.knowledge.ingestion",
 ]
 

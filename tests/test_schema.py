@@ -95,6 +95,7 @@ UNHELD = {
     ): "written by functions only, which hold the wallet's row; that one has the key",
     ("billing_entry", "workspace_id"): "the same",
     ("billing_day", "workspace_id"): "folded from the entries",
+    ("chats_hour", "workspace_id"): "counted from the messages",
     ("billing_daychat", "workspace_id"): "folded from the entries",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -34,8 +34,9 @@ _WAITING: Final = """
 
 def chats(limit: int = AT_ONCE) -> list[UUID]:
     """Of the open workspace, who has waited longest first."""
+    values: dict[str, Any] = {"workspace": current_workspace_id(), "young": YOUNG, "limit": limit}
     with connection.cursor() as cursor:
-        cursor.execute(_WAITING, {"workspace": current_workspace_id(), "young": YOUNG, "limit": limit})
+        cursor.execute(_WAITING, values)
         return [chat_id for (chat_id,) in cursor.fetchall()]
 
 

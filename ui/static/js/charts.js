@@ -55,6 +55,7 @@
   };
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   all();
+  document.addEventListener("htmx:afterSettle", (event) => { if (event.target.querySelector?.("canvas[data-chart]")) all(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", all);
   new MutationObserver(all).observe(document.documentElement, { attributes: true, attributeFilter: ["data-bs-theme"] });
 })();
