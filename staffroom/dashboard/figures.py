@@ -87,13 +87,18 @@ CARDS: Final[dict[str, tuple[Any, str, Callable[[Sums], float | None]]]] = {
 }
 
 
-def cards(span: Span, now: datetime) -> list[Card]:
+MONEY: Final = ("words", "cost")
+"""Figures for those who may see what is spent."""
+
+
+def cards(span: Span, now: datetime, *, money: bool) -> list[Card]:
     first, after = span.bounds(now)
     present = _sums(first, after, span)
     former = _sums(first - span.days * DAY, first, span)
     return [
         Card(key, label, of(present), change(of(present), of(former)), unit)
         for key, (label, unit, of) in CARDS.items()
+        if money or key not in MONEY
     ]
 
 

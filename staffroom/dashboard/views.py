@@ -24,10 +24,11 @@ from . import figures, queries
 def home(request: HttpRequest, member: Member) -> HttpResponse:
     now = datetime.now(UTC)
     span = figures.SPANS.get(request.GET.get("span", ""), figures.SPANS["7d"])
-    chosen = request.GET.get("card", "words")
-    chosen = chosen if chosen in figures.CARDS else "words"
     reports.fold()
     tally.refresh(now)
+    pays = member.may(May.BILLING)
+    cards = figures.cards(span, now, money=pays)
+    chosen = next((one.key for one in cards if one.key == request.GET.get("card")), cards[0].key)
     workers = figures.by_employee(span, now)
     names = employees.names([one.id for one in workers if one.id])
     shown = {
@@ -36,7 +37,8 @@ def home(request: HttpRequest, member: Member) -> HttpResponse:
         "manages": member.may(May.MANAGE_MEMBERS),
         "spans": figures.SPANS.values(),
         "span": span,
-        "cards": figures.cards(span, now),
+        "cards": cards,
+        "pays": pays,
         "chosen": chosen,
         "chart": figures.chart(chosen, span, now),
         "workers": [(one, names.get(one.id) if one.id else None) for one in workers],
