@@ -5,6 +5,7 @@ from procrastinate import App
 from staffroom.billing import jobs as billing
 from staffroom.core import ratelimits
 from staffroom.knowledge import ingestion as knowledge
+from staffroom.workspaces import erasing
 
 
 def recurring(app: App) -> None:
@@ -12,3 +13,4 @@ def recurring(app: App) -> None:
     app.periodic(cron="40 * * * *")(ratelimits.forget_old)
     app.periodic(cron="20 3 * * *")(billing.check)
     app.periodic(cron="* * * * *")(knowledge.ring_again)
+    app.periodic(cron="* * * * *")(erasing.ring_again)

@@ -35,6 +35,8 @@ TENANTS = [model for model in apps.get_models() if issubclass(model, Tenant)]
 ACROSS = {
     "staffroom/billing/checks.py": 1,  # the ledger is checked as a whole
     "staffroom/billing/jobs.py": 1,  # time runs out in every workspace
+    "staffroom/workspaces/certificates.py": 1,  # the operator answers for every deletion
+    "staffroom/workspaces/erasing.py": 1,  # grace times end in every workspace
     "staffroom/knowledge/ingestion.py": 1,  # the sweeper rings for sources that a dead worker held
 }
 
@@ -194,6 +196,7 @@ WITHOUT_WORKSPACE = {
     "core.mail.deliver": "a mail is written out when it is enqueued: no tenant's row is read",
     "billing.sweep": "over all workspaces, as the platform",
     "billing.check": "over all workspaces, as the platform",
+    "workspaces.ring_again": "over all workspaces, as the platform",
     "core.ratelimits.forget_old": "counters by hash: no tenant's row is read",
     "knowledge.ring_again": "over all workspaces, as the platform",
 }
@@ -231,7 +234,9 @@ class TestSource:
             for field in model._meta.get_fields()
             if isinstance(field, models.FileField)
         ]
-        assert wrong == [], "files of tenants are kept by core/files.py, which puts the workspace into their names"
+        assert wrong == [], (
+            "files of tenants are kept by core/files.py, which puts the workspace into their names"
+        )
         assert _files(re.compile(r"default_storage|FileSystemStorage\(")) <= {
             "operate/doctor.py",
             "staffroom/core/files.py",

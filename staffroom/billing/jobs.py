@@ -14,9 +14,12 @@ from . import checks, ledger
 
 log = logging.getLogger(__name__)
 
+# Where an organization was closed, nothing runs.
 WAITING = """
-    SELECT workspace_id FROM billing_wallet WHERE due_at <= ledger_now()
-    UNION SELECT workspace_id FROM billing_hold WHERE lease_until <= ledger_now()
+    SELECT o.workspace_id FROM (
+        SELECT workspace_id FROM billing_wallet WHERE due_at <= ledger_now()
+        UNION SELECT workspace_id FROM billing_hold WHERE lease_until <= ledger_now()) o
+    JOIN workspaces_workspace w ON w.id = o.workspace_id AND w.closed_at IS NULL
 """
 
 

@@ -51,6 +51,16 @@ def erase(workspace_id: UUID, at_most: int) -> int:
     return removed
 
 
+def sweep(workspace_id: UUID) -> None:
+    """After the last file was erased: the empty folders, and whatever was put there in the last moment."""
+    place = folder(workspace_id)
+    for path in _below(place):
+        default_storage.delete(path)
+    for empty in [*reversed(_folders_below(place)), place]:
+        if default_storage.exists(empty):
+            default_storage.delete(empty)
+
+
 def count(workspace_id: UUID) -> int:
     return len(_below(folder(workspace_id)))
 
@@ -62,6 +72,16 @@ def _below(place: str) -> list[str]:
     found = [f"{place}/{name}" for name in files]
     for name in folders:
         found += _below(f"{place}/{name}")
+    return found
+
+
+def _folders_below(place: str) -> list[str]:
+    """Each before what lies in it."""
+    if not default_storage.exists(place):
+        return []
+    found = []
+    for name in default_storage.listdir(place)[0]:
+        found += [f"{place}/{name}", *_folders_below(f"{place}/{name}")]
     return found
 
 
