@@ -141,9 +141,7 @@ class World:
                 Membership.objects.filter(user_id=self.users[name].id).update(
                     role=role, status=Membership.ACTIVE, ended_at=None
                 )
-            Workspace.objects.filter(id=self.cast.acme.id).update(
-                owner=self.users["owner"], closed_at=None
-            )
+            Workspace.objects.filter(id=self.cast.acme.id).update(owner=self.users["owner"], closed_at=None)
 
     @property
     def acme(self) -> str:

@@ -112,7 +112,9 @@ def test_row_security_is_on_and_forced_behind_every_tenant_table() -> None:
         "SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class WHERE relkind IN ('r', 'p')"
     )
     walled = {name for name, on, forced in rows if on and forced}
-    assert (tenant_tables() | {"workspaces_workspace", "workspaces_certificate", "core_answer"}) - walled == set()
+    assert (
+        tenant_tables() | {"workspaces_workspace", "workspaces_certificate", "core_answer"}
+    ) - walled == set()
 
 
 def test_every_tenant_table_has_the_one_policy() -> None:

@@ -66,21 +66,25 @@ def count(workspace_id: UUID) -> int:
 
 
 def _below(place: str) -> list[str]:
-    if not default_storage.exists(place):
-        return []
-    folders, files = default_storage.listdir(place)
+    folders, files = _listed(place)
     found = [f"{place}/{name}" for name in files]
     for name in folders:
         found += _below(f"{place}/{name}")
     return found
 
 
+def _listed(place: str) -> tuple[list[str], list[str]]:
+    """Folders and files; none where there is nothing, or where somebody has just removed it."""
+    try:
+        return default_storage.listdir(place)
+    except FileNotFoundError:
+        return [], []
+
+
 def _folders_below(place: str) -> list[str]:
     """Each before what lies in it."""
-    if not default_storage.exists(place):
-        return []
     found = []
-    for name in default_storage.listdir(place)[0]:
+    for name in _listed(place)[0]:
         found += [f"{place}/{name}", *_folders_below(f"{place}/{name}")]
     return found
 

@@ -47,10 +47,11 @@ CREATE FUNCTION erased_before_the_end(p_table text) RETURNS text LANGUAGE sql IM
 $$;
 """
 
-# Every step asks again: erasing has begun, and this is a table of tenants.
+# Every step asks again: erasing has begun, and this is a table of tenants. False: another one has done it all.
 CHECKED = """
-CREATE FUNCTION must_be_erased(p_workspace uuid, p_table text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION must_be_erased(p_workspace uuid, p_table text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM workspaces_workspace WHERE id = p_workspace) THEN RETURN false; END IF;
     IF NOT EXISTS (SELECT FROM workspaces_workspace w JOIN workspaces_deletion d ON d.workspace_id = w.id
                    WHERE w.id = p_workspace AND w.closed_at IS NOT NULL AND d.begun_at IS NOT NULL) THEN
         RAISE EXCEPTION 'nothing of % is to be erased', p_workspace USING ERRCODE = 'insufficient_privilege';
@@ -58,6 +59,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM erasable_tables() t WHERE t = p_table) THEN
         RAISE EXCEPTION 'no table of tenants: %', p_table USING ERRCODE = 'insufficient_privilege';
     END IF;
+    RETURN true;
 END $$;
 REVOKE EXECUTE ON FUNCTION must_be_erased FROM PUBLIC;
 """
@@ -87,7 +89,7 @@ COUNT = """
 DECLARE
     counted bigint;
 BEGIN
-    PERFORM must_be_erased(p_workspace, p_table);
+    IF NOT must_be_erased(p_workspace, p_table) THEN RETURN false; END IF;
     IF EXISTS (SELECT FROM workspaces_certificate WHERE workspace = p_workspace AND rows_before ? p_table) THEN
         RETURN false;
     END IF;
@@ -104,7 +106,7 @@ BATCH = """
 DECLARE
     gone bigint;
 BEGIN
-    PERFORM must_be_erased(p_workspace, p_table);
+    IF NOT must_be_erased(p_workspace, p_table) THEN RETURN 0; END IF;
     IF NOT EXISTS (SELECT FROM workspaces_certificate WHERE workspace = p_workspace AND rows_before ? p_table) THEN
         RAISE EXCEPTION '% was not counted', p_table USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
