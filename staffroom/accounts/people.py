@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from django.contrib.auth.hashers import make_password
 
 from staffroom.core.names import called
 from staffroom.core.sentences import part, sentence
@@ -39,11 +40,15 @@ def forget(user: User) -> None:
     Session.objects.filter(user=user).delete()
     Authenticator.objects.filter(user=user).delete()
     EmailAddress.objects.filter(user=user).delete()
-    user.email, user.name = f"deleted-{user.id.hex}@deleted.invalid", ""
-    user.set_unusable_password()
-    user.is_active = user.is_staff = user.is_superuser = False
-    user.last_login = None
-    user.save()
+    User.objects.filter(id=user.id).update(
+        email=f"deleted-{user.id.hex}@deleted.invalid",
+        name="",
+        password=make_password(None),
+        is_active=False,
+        is_staff=False,
+        is_superuser=False,
+        last_login=None,
+    )
 
 
 def is_known(address: str) -> bool:
