@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from staffroom.workspaces import deletion
 from tests.cast import PASSWORD, Cast
+from tests.eventually import eventually
+from tests.owner import as_owner
 from tests.site import chromium, site, worker
 from tests.test_face_in_browser import DESK, PHONE, faults_of, opened, signed_in
 
@@ -81,6 +83,7 @@ def test_deleted_taken_back_and_deleted_for_good(browser: Browser, cast: Cast, u
     page.locator("[data-switcher]").press("Enter")
     expect(panel.get_by_role("link", name="Create organization")).to_be_visible()
     expect(panel.get_by_text("Rival")).to_have_count(0)
+    eventually(lambda: not as_owner("SELECT 1 FROM workspaces_slug WHERE slug = %s", cast.rival.slug), 15)
 
 
 def ask(page: Page, at: str, slug: str, *, now: bool = False) -> None:

@@ -255,7 +255,8 @@ class TestJobs:
         as_owner("UPDATE workspaces_certificate SET at_work_at = now() - interval '3 minutes'")
         assert shop.id in erasing.due()
         erasing.ring_again()
-        assert ("workspaces.erase",) in _jobs(shop)
+        erasing.ring_again()
+        assert _jobs(shop).count(("workspaces.erase",)) == 1
 
     def test_a_job_makes_room_for_others_and_rings_for_the_next(
         self, cast: Cast, shop: Workspace, monkeypatch: pytest.MonkeyPatch

@@ -165,6 +165,17 @@ def test_a_relation_between_tenant_tables_compares_the_workspace() -> None:
     assert [it for it in between if "workspace_id" not in it[2]] == []
 
 
+def test_a_row_that_is_deleted_finds_by_key_what_refers_to_it() -> None:
+    """Otherwise each one reads everything that the workspace has in the other table."""
+    rows = as_owner("""
+        SELECT c.conrelid::regclass::text, c.conname FROM pg_constraint c
+        WHERE c.contype = 'f' AND c.confdeltype IN ('c', 'n') AND NOT EXISTS (
+            SELECT FROM pg_index x WHERE x.indrelid = c.conrelid
+            AND (x.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey)
+    """)
+    assert [name for table, name in rows if table in tenant_tables()] == []
+
+
 def test_every_column_that_names_a_row_of_a_tenant_table_is_held_by_a_key() -> None:
     """`chat_id` of a tenant table either has a foreign key, or it names no row at all."""
     from django.apps import apps

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from graphlib import TopologicalSorter
 from time import monotonic
 from typing import Any, Final
@@ -16,6 +17,7 @@ from uuid import UUID
 
 from django.db import connection, connections, transaction
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
 from psycopg.types.json import Jsonb
 
 from staffroom.accounts.models import User
@@ -37,7 +39,7 @@ QUIET: Final = 120
 @part
 def ring(workspace_id: UUID) -> None:
     """Somebody is to erase it, once this transaction is committed."""
-    erase.defer(workspace_id=str(workspace_id))
+    _ring(str(workspace_id))
 
 
 @app.task(name="workspaces.erase", queue="erasing")
@@ -45,7 +47,7 @@ def erase(workspace_id: str) -> None:
     began = monotonic()
     for _step in steps(UUID(workspace_id)):
         if monotonic() - began > SHIFT:
-            erase.defer(workspace_id=workspace_id)
+            _ring(workspace_id)
             return
 
 
@@ -53,7 +55,13 @@ def erase(workspace_id: str) -> None:
 def ring_again(timestamp: int = 0) -> None:
     """Every minute: where the grace time is over, or where whoever erased has died."""
     for workspace_id in due():
-        erase.defer(workspace_id=str(workspace_id))
+        _ring(str(workspace_id))
+
+
+def _ring(workspace_id: str) -> None:
+    """One waits at a time: each rings for the next, so that several would never become one again."""
+    with suppress(AlreadyEnqueued), transaction.atomic():
+        erase.configure(queueing_lock=f"erase {workspace_id}").defer(workspace_id=workspace_id)
 
 
 _DUE: Final = """

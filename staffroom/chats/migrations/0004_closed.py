@@ -1,6 +1,8 @@
-"""Nobody answers in an organization that was closed: its turns are not claimed."""
+"""Nobody answers in an organization that was closed: its turns are not claimed. And turns find their reply by key:
+each one that was deleted read all messages of the workspace, so that erasing took the square of them.
+"""
 
-from django.db import migrations
+from django.db import migrations, models
 
 from staffroom.core.wall import Definer
 
@@ -47,6 +49,12 @@ END
 class Migration(migrations.Migration):
     dependencies = [("chats", "0003_turns"), ("workspaces", "0005_deletion")]
     operations = [
+        migrations.AddIndex(
+            "message",
+            models.Index(
+                condition=models.Q(turn__isnull=False), fields=["workspace", "turn"], name="replies_of_turn"
+            ),
+        ),
         migrations.RunSQL("DROP FUNCTION turns_claim", migrations.RunSQL.noop),
         Definer(
             "turns_claim(p_worker int, p_class bigint, p_limit int, p_lease interval, p_sweep boolean)",
