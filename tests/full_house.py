@@ -6,12 +6,15 @@ from uuid import UUID
 
 from django.core.files.base import ContentFile
 
-from staffroom.billing import ledger
+from staffroom.billing import alerts, ledger, payments, plans, reports
+from staffroom.billing.models import Dispute
 from staffroom.chats import arrivals, conversations, takeovers
 from staffroom.core import files
+from staffroom.core.ids import new_id
 from staffroom.employees import links, roster
 from staffroom.knowledge import sources
 from staffroom.workspaces import invitations, keys, organizations
+from staffroom.workspaces.members import SYSTEM, Member
 from staffroom.workspaces.models import Workspace
 from tests.cast import Cast
 from tests.owner import as_owner
@@ -35,10 +38,27 @@ def furnished(cast: Cast, workspace: Workspace, chats: int = 3) -> Workspace:
         invitations.invite(email=f"new-{workspace.id.hex}@example.com", role="member", by=by)
         keys.issue(by=by, role="admin")
         ledger.grant("purchased", f"order {workspace.id}", 5000, by=by, reason="An invoice")
+        spent(chat.id, by)
+        bought(by)
         for name in ("avatars/a.webp", "knowledge/deep/b.pdf", "c.txt"):
             files.save(name, ContentFile(b"content"))
         workspace.slug = organizations.change(by=by, slug=f"moved-{workspace.id.hex[-8:]}").slug
     return workspace
+
+
+def spent(chat_id: UUID, by: Member) -> None:
+    """A reply that was paid, told in days."""
+    turn = new_id()
+    ledger.reserve(turn, 50, chat=chat_id)
+    ledger.settle(turn, 40, {})
+    reports.fold()
+    alerts.look(by.workspace_id)
+
+
+def bought(by: Member) -> None:
+    payment = payments.begin(plans.order(amount=5000), "test", by=by)
+    payments.paid(payment.id, amount=payment.amount, currency="USD", by=SYSTEM)
+    payments.disputed(payment.id, "dispute", cents=100, state=Dispute.OPEN, by=SYSTEM)
 
 
 def rows(workspace_id: UUID) -> dict[str, int]:
