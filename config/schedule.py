@@ -6,6 +6,7 @@ from staffroom.billing import jobs as billing
 from staffroom.chats import tally as chats
 from staffroom.core import ratelimits
 from staffroom.knowledge import ingestion as knowledge
+from staffroom.workspaces import erasing
 
 
 def recurring(app: App) -> None:
@@ -17,3 +18,4 @@ def recurring(app: App) -> None:
     app.periodic(cron="* * * * *")(billing.watch)
     app.periodic(cron="* * * * *")(knowledge.ring_again)
     app.periodic(cron="*/5 * * * *")(chats.tally)
+    app.periodic(cron="* * * * *")(erasing.ring_again)

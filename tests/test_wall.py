@@ -36,6 +36,8 @@ ACROSS = {
     "staffroom/billing/checks.py": 1,  # the ledger is checked as a whole
     "staffroom/chats/tally.py": 1,  # hours are counted in every workspace
     "staffroom/billing/jobs.py": 2,  # time runs out in every workspace; a gateway's word comes before its workspace
+    "staffroom/workspaces/certificates.py": 1,  # the operator answers for every deletion
+    "staffroom/workspaces/erasing.py": 1,  # grace times end in every workspace
     "staffroom/knowledge/ingestion.py": 1,  # the sweeper rings for sources that a dead worker held
 }
 
@@ -199,6 +201,7 @@ WITHOUT_WORKSPACE = {
     "billing.watch": "words run low in every workspace",
     "billing.hear_again": "a gateway's word comes before its workspace",
     "billing.check": "over all workspaces, as the platform",
+    "workspaces.ring_again": "over all workspaces, as the platform",
     "core.ratelimits.forget_old": "counters by hash: no tenant's row is read",
     "knowledge.ring_again": "over all workspaces, as the platform",
 }

@@ -136,6 +136,12 @@ class Message(Tenant):
                 condition=Q(author__in=["customer", "employee", "manager"]), name="message_author"
             ),
         ]
+        # A turn that is deleted looks for its reply: without this, among all messages of the workspace.
+        indexes = [
+            models.Index(
+                fields=["workspace", "turn"], condition=Q(turn__isnull=False), name="replies_of_turn"
+            )
+        ]
 
 
 class Hour(models.Model):

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chats", "0003_turns"),
+        ("chats", "0004_closed"),
         ("workspaces", "0004_organizations_of"),
     ]
 
