@@ -87,10 +87,18 @@ class CsrfFailed(Forbidden):
 
 
 def route(
-    deed: May, *, only: str | None = None, replay: View | None = None, apart: bool = False
+    deed: May,
+    *,
+    only: str | None = None,
+    replay: View | None = None,
+    closed: bool = False,
+    apart: bool = False,
 ) -> Callable[[View], View]:
-    """For a route inside a context. `only="organization"`: the route does not exist in a personal account. `apart`: the
-    view opens scopes itself, for long work before the transaction, or for a second context after the first."""
+    """For a route inside a context. `only="organization"`: the route does not exist in a personal account.
+
+    `closed`: it also exists for the owner of an organization in the grace time of its deletion. `apart`: the view
+    opens scopes itself, for long work before the transaction, or for a second context after the first.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -98,7 +106,7 @@ def route(
             admit(request)
             if request.moved_to:
                 return moved(request)
-            member = enter(request, deed, only=only)
+            member = enter(request, deed, only=only, closed=closed)
             if apart and _key(request) is None:
                 return as_answer(view(request, member, **values))
             with transaction.atomic() if apart else workspace_scope(member.workspace_id):

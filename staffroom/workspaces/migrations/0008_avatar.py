@@ -12,7 +12,7 @@ WORKSPACE_OF_AVATAR = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("workspaces", "0004_organizations_of"), ("accounts", "0004_avatar")]
+    dependencies = [("workspaces", "0005_deletion"), ("accounts", "0004_avatar")]
     operations = [
         migrations.AddConstraint(
             "workspace",

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from PIL import Image
 
+from staffroom.accounts import people
 from staffroom.accounts.models import User
 from staffroom.core import files
 from staffroom.workspaces import avatars, invitations
@@ -257,6 +258,12 @@ class TestAPerson:
         answer = send(cast.browser(cast.bob), "/accounts/settings/avatar", b"GIF")
         assert answer.status_code == 422
         assert 'value="Bob"' in answer.content.decode()
+
+    def test_a_person_who_is_forgotten_has_none(self, cast: Cast) -> None:
+        send(cast.browser(cast.finn), "/accounts/settings/avatar", picture())
+        with transaction.atomic():
+            people.forget(cast.finn)
+        assert User.objects.get(id=cast.finn.id).avatar == ""
 
     def test_nobody_without_an_account(self) -> None:
         assert send(Client(), "/accounts/settings/avatar", picture()).status_code == 302
