@@ -5,10 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from staffroom.billing import alerts, ledger, payments, plans, reports
 from staffroom.billing.models import Dispute
-from staffroom.chats import arrivals, conversations, takeovers
+from staffroom.chats import arrivals, conversations, takeovers, tally
 from staffroom.core import files
 from staffroom.core.ids import new_id
 from staffroom.employees import links, roster
@@ -53,6 +54,7 @@ def spent(chat_id: UUID, by: Member) -> None:
     ledger.settle(turn, 40, {})
     reports.fold()
     alerts.look(by.workspace_id)
+    tally.count(timezone.now())
 
 
 def bought(by: Member) -> None:
