@@ -2,6 +2,7 @@
 
 from procrastinate import App
 
+from staffroom.archives import sweeping as archives
 from staffroom.billing import jobs as billing
 from staffroom.core import ratelimits
 from staffroom.knowledge import ingestion as knowledge
@@ -12,3 +13,4 @@ def recurring(app: App) -> None:
     app.periodic(cron="40 * * * *")(ratelimits.forget_old)
     app.periodic(cron="20 3 * * *")(billing.check)
     app.periodic(cron="* * * * *")(knowledge.ring_again)
+    app.periodic(cron="* * * * *")(archives.sweep)
