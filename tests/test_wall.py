@@ -33,6 +33,7 @@ TENANTS = [model for model in apps.get_models() if issubclass(model, Tenant)]
 
 # Who reaches across workspaces, with how many calls. A new one needs a good reason, and this line.
 ACROSS = {
+    "staffroom/archives/sweeping.py": 1,  # archives lose their workers and come to their ends in every workspace
     "staffroom/billing/checks.py": 1,  # the ledger is checked as a whole
     "staffroom/billing/jobs.py": 1,  # time runs out in every workspace
     "staffroom/knowledge/ingestion.py": 1,  # the sweeper rings for sources that a dead worker held
@@ -195,6 +196,7 @@ WITHOUT_WORKSPACE = {
     "billing.sweep": "over all workspaces, as the platform",
     "billing.check": "over all workspaces, as the platform",
     "core.ratelimits.forget_old": "counters by hash: no tenant's row is read",
+    "archives.sweep": "over all workspaces, as the platform",
     "knowledge.ring_again": "over all workspaces, as the platform",
 }
 
@@ -231,7 +233,9 @@ class TestSource:
             for field in model._meta.get_fields()
             if isinstance(field, models.FileField)
         ]
-        assert wrong == [], "files of tenants are kept by core/files.py, which puts the workspace into their names"
+        assert wrong == [], (
+            "files of tenants are kept by core/files.py, which puts the workspace into their names"
+        )
         assert _files(re.compile(r"default_storage|FileSystemStorage\(")) <= {
             "operate/doctor.py",
             "staffroom/core/files.py",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Final
 
 from asgiref.sync import sync_to_async
@@ -11,10 +10,21 @@ from django.core.files.base import File
 _AT_ONCE: Final = 256 * 1024
 
 
-async def pieces(file: File[bytes]) -> AsyncIterator[bytes]:
-    read = sync_to_async(file.read, thread_sensitive=False)
-    try:
-        while piece := await read(_AT_ONCE):
-            yield piece
-    finally:
-        file.close()
+class Pieces:
+    """Closed with its answer, also when nobody has asked for the first piece."""
+
+    def __init__(self, file: File[bytes]) -> None:
+        self.file = file
+        self.read = sync_to_async(file.read, thread_sensitive=False)
+
+    def __aiter__(self) -> Pieces:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece: bytes = await self.read(_AT_ONCE)
+        if piece:
+            return piece
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        self.file.close()

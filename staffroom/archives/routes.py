@@ -7,11 +7,13 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from ninja import File, Router, Schema
 from ninja.files import UploadedFile
 from pydantic import Field
 
 from staffroom.api.doors import PersonNeeded, answer, route
+from staffroom.core.errors import Invalid
 from staffroom.workspaces.members import Member
 from staffroom.workspaces.permissions import May
 
@@ -85,9 +87,11 @@ def file(request: Any, member: Member, export_id: UUID, token: str) -> Any:
 
 @router.post("{ctx:ctx}/imports", response={202: Import}, summary="Import an archive")
 @route(May.OWN)
-def upload(request: Any, member: Member, archive: File[UploadedFile]) -> Any:
+def upload(request: Any, member: Member, archive: File[UploadedFile | None] = None) -> Any:
     """A ZIP of an export, as the form field `archive`. What it holds is added to what is here."""
     _person(member)
+    if archive is None:  # said behind the door: before, it would be told to strangers
+        raise Invalid({"archive": [_("Send the ZIP file of an export as the form field “archive”.")]})
     return answer(_import(imports.start(archive, by=member)), 202)
 
 

@@ -117,7 +117,7 @@ def _nothing(request: HttpRequest) -> HttpResponse:
 
 def sent(member: Member, export: Export) -> StreamingHttpResponse:
     content: File[bytes] = files.opened(export.file)
-    response = StreamingHttpResponse(delivery.pieces(content), content_type="application/zip")
+    response = StreamingHttpResponse(delivery.Pieces(content), content_type="application/zip")
     name = f"staffroom-{slugify(member.slug or 'personal')}-{export.created_at:%Y-%m-%d}.zip"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Content-Length"] = str(export.size)
