@@ -64,12 +64,14 @@ class Links(Ordered):
 
 def employees(target: Target, rows: Sequence[format.Employee]) -> dict[str, int]:
     """Names that others have here get a number; handles, an ending."""
-    taken = _taken(target)
+    others = _others(target)
+    given: set[str] = set()
     for said in rows:
-        id_ = target.id("employee", said.id)
+        id_, name = target.id("employee", said.id), visible_line(said.name, "name", 80)
+        if name in others:  # two of the archive may share a name, as they did there
+            name = _free(name, others | given)
+            given.add(name)
         if not Employee.objects.filter(id=id_).exists():
-            name = _free(visible_line(said.name, "name", 80), taken)
-            taken.add(name)
             _hire(target, id_, said, name)
     return {"employees": len(rows)}
 
@@ -106,7 +108,7 @@ def _read(stored: dict[str, Any]) -> dict[str, Any]:
     return Settings().changed(stored).stored
 
 
-def _taken(target: Target) -> set[str]:
+def _others(target: Target) -> set[str]:
     """Names of the employees that are not this archive's own."""
     lines: Iterator[tuple[int, int, format.Employee]] = target.reader.lines(format.EMPLOYEES, format.Employee)
     ours = [target.id("employee", said.id) for _number, _size, said in lines]

@@ -57,6 +57,16 @@ def two(cast: Cast) -> tuple[Cast, bytes]:
     return cast, house.exported(cast.member(cast.alice, shop))
 
 
+def test_two_of_one_name_keep_it_where_nobody_else_has_it(cast: Cast) -> None:
+    shop, other = cast.organization("Twins", cast.alice), cast.organization("Other", cast.sam)
+    with workspace_scope(shop.id):
+        for _ in range(2):
+            roster.hire("Mira", by=cast.member(cast.alice, shop))
+    house.imported(cast.member(cast.sam, other), house.exported(cast.member(cast.alice, shop)))
+    with workspace_scope(other.id):
+        assert list(Employee.objects.values_list("name", flat=True)) == ["Mira", "Mira"]
+
+
 class TestWhatIsImported:
     def test_nothing_is_charged_nothing_is_sent_and_nobody_answers(self, two: tuple[Cast, bytes]) -> None:
         cast, archive = two
