@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from staffroom.archives import links
 from staffroom.archives.models import Export, Import
+from staffroom.billing import payments, plans
 from staffroom.chats import conversations
 from staffroom.core import files
 from staffroom.core.scope import current_workspace_id
@@ -47,6 +48,9 @@ class Address:
     json: Any = None
     form: dict[str, Any] = field(default_factory=dict)
     me: bool = True  # of `{ctx}`: whether the personal account has this address
+    organization: tuple[int, ...] | None = (
+        None  # what an organization answers to everybody, where that differs
+    )
     keys: tuple[int, ...] | None = None  # what an organization's key gets, where that differs from its role
     moves: bool = False  # the caller's own place or the owner's chair: everybody is set back after the call
 
@@ -107,6 +111,10 @@ OBJECTS: dict[str, Callable[[Any], str]] = {
     "import_id": import_id,
     "token": token,
     "user_id": lambda world: str(world.newcomer()),
+    "purchase_id": lambda world: str(
+        payments.begin(plans.order(plan="starter"), "invoice", by=SYSTEM, numbered=True).id
+    ),
+    "test_purchase_id": lambda world: str(payments.begin(plans.order(plan="starter"), "test", by=SYSTEM).id),
     "chat_id": lambda world: str(
         conversations.start(roster.hire("Mira", by=SYSTEM).id, by=SYSTEM, channel="api").id
     ),
@@ -255,6 +263,32 @@ ADDRESSES: list[Address] = [
     at("GET /{ctx}/imports/{import_id}", OWNER),
     # --- balance --------------------------------------------------------------------------------
     at("GET /api/v1/{ctx}/balance", EVERYBODY),
+    at("GET /api/v1/{ctx}/usage", ADMINS),
+    at(
+        "GET /api/v1/{ctx}/charges", EVERYBODY, 403, 200
+    ),  # 200: the personal account; reply by reply is hidden
+    # --- purchases ------------------------------------------------------------------------------
+    at("GET /api/v1/{ctx}/purchases", ADMINS),
+    at("POST /api/v1/{ctx}/purchases", ADMINS, 201, json={"plan": "starter"}),
+    at("GET /api/v1/{ctx}/purchases/{purchase_id}", ADMINS),
+    at("GET /{ctx}/billing", EVERYBODY),
+    at("GET /{ctx}/billing/left", EVERYBODY),
+    at("GET /{ctx}/billing/spending", ADMINS),
+    at("GET /{ctx}/billing/spending/table", ADMINS),
+    at("GET /{ctx}/billing/words/history", EVERYBODY),  # in an organization it says why it is hidden
+    at("GET /{ctx}/billing/words/history/table", EVERYBODY, organization=(404,)),
+    at("GET /{ctx}/billing/words/history/day", EVERYBODY, organization=(404,)),
+    at("GET /{ctx}/billing/purchases", ADMINS),
+    at("GET /{ctx}/billing/purchases/new", ADMINS, 422),  # without saying what
+    at("POST /{ctx}/billing/purchases/new", ADMINS, 302, form={"plan": "starter"}),
+    at("GET /{ctx}/billing/purchases/{purchase_id}", ADMINS),
+    at("POST /{ctx}/billing/purchases/{purchase_id}/checkout", ADMINS, 302),
+    at("POST /{ctx}/billing/purchases/{purchase_id}/cancellation", ADMINS, 302),
+    at("GET /{ctx}/billing/purchases/{purchase_id}/receipt", ADMINS),
+    at("GET /{ctx}/billing/purchases/{test_purchase_id}/test", ADMINS),
+    at("POST /{ctx}/billing/purchases/{test_purchase_id}/test/payment", ADMINS, 302),
+    at("POST /{ctx}/billing/purchases/{test_purchase_id}/test/failure", ADMINS, 302),
+    at("POST /webhooks/stripe", ANYBODY, 404),  # no secret is set: there is nobody to listen to
 ]
 
 # Pages of libraries and of development: no workspace is read there, and what they do is tested in their package.

@@ -32,6 +32,7 @@ BUNDLES = {
         "knowledge",
         "organizations",
         "archives",
+        "billing",
     ],
     "js/staffroom.js": [
         "theme",
@@ -45,6 +46,7 @@ BUNDLES = {
         "slug",
         "toast",
         "when",
+        "print",
     ],
 }
 

@@ -26,6 +26,7 @@ TEXTS: Final = "knowledge/texts/"
 CHATS: Final = "chats/"
 PROFILES: Final = "profiles/profiles.jsonl"
 PURCHASES: Final = "purchases.json"
+GRANTS: Final = "grants.json"
 AUDIT: Final = "audit.jsonl"
 
 _Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]

@@ -39,7 +39,7 @@ from .restoring.steps import Step
 from .restoring.target import Target
 
 A_DAY: Final = Limit("imports", 20, timedelta(days=1))
-_ROWS: Final = 200
+_ROWS: Final = 500
 _BYTES: Final = 1_000_000  # of the lines of one batch, about
 _LOOKED: Final = 40  # percent, when everything was looked at
 

@@ -19,6 +19,7 @@ _ROWS: Final = """
     WHERE m.workspace_id = %(workspace)s AND m.status = 'active' AND (m.joined_at, m.id) > (%(at)s, %(id)s)
     ORDER BY m.joined_at, m.id LIMIT %(limit)s
 """
+EARLIEST: Final = {"at": datetime(1, 1, 1, tzinfo=UTC), "id": UUID(int=0)}
 
 
 def write(archive: Writer, workspace_id: UUID) -> dict[str, int]:
@@ -26,8 +27,7 @@ def write(archive: Writer, workspace_id: UUID) -> dict[str, int]:
 
 
 def _members(workspace_id: UUID) -> Iterator[dict[str, Any]]:
-    start = {"at": datetime(1, 1, 1, tzinfo=UTC), "id": UUID(int=0)}
     for name, email, role, since, _id in all_of(
-        workspace_id, _ROWS, 500, start, lambda row: {"at": row[3], "id": row[4]}
+        workspace_id, _ROWS, 500, EARLIEST, lambda row: {"at": row[3], "id": row[4]}
     ):
         yield {"name": name, "email": email, "role": role, "since": since}

@@ -9,10 +9,16 @@ from collections.abc import Iterator
 from typing import Any, Final
 from uuid import UUID
 
-from ..format import AUDIT, PROFILES, PURCHASES, raw
+from ..format import AUDIT, GRANTS, PROFILES, PURCHASES, raw
 from ..rows import all_of, read
 from ..writer import Writer
+from .people import EARLIEST
 
+_PURCHASES: Final = """
+    SELECT created_at, id, what, plan, words, amount, currency, gateway, state, number, paid_at, refunded, user_name
+    FROM billing_payment WHERE workspace_id = %(workspace)s AND (created_at, id) > (%(at)s, %(id)s)
+    ORDER BY created_at, id LIMIT %(limit)s
+"""
 # A grant is an entry of the ledger; the lot says what it is called at its source.
 _GRANTS: Final = """
     SELECT e.at, l.source, l.words, l.reference, e.reason, l.expires_at, l.reversed
@@ -33,11 +39,20 @@ _AUDIT: Final = """
 def write(archive: Writer, workspace_id: UUID, *, is_organization: bool) -> dict[str, int]:
     counts = {
         "profiles": archive.lines(PROFILES, ()),
-        "purchases": archive.array(PURCHASES, _grants(workspace_id)),
+        "purchases": archive.array(PURCHASES, _purchases(workspace_id)),
+        "grants": archive.array(GRANTS, _grants(workspace_id)),
     }
     if is_organization:
         counts["audit"] = archive.lines(AUDIT, _deeds(workspace_id))
     return counts
+
+
+def _purchases(workspace_id: UUID) -> Iterator[dict[str, Any]]:
+    """`amount` and `refunded` in cents; what a paid one has brought is the grant with its id as the reference."""
+    names = ("at", "id", "what", "plan", "words", "amount", "currency", "gateway", "state", "number", "paid_at",
+             "refunded", "by")  # fmt: skip
+    for row in all_of(workspace_id, _PURCHASES, 500, EARLIEST, lambda row: {"at": row[0], "id": row[1]}):
+        yield dict(zip(names, row, strict=True))
 
 
 def _grants(workspace_id: UUID) -> Iterator[dict[str, Any]]:

@@ -164,7 +164,7 @@ class TestTheArchiveItself:
         assert code(place, house.packed(honest | {name: b"x"})) == "unsafe_name"
 
     def test_a_file_that_was_changed(self, honest: Entries, place: Member) -> None:
-        forged = honest | {"purchases.json": honest["purchases.json"].replace(b"20000", b"90000")}
+        forged = honest | {"grants.json": honest["grants.json"].replace(b"20000", b"90000")}
         assert code(place, house.packed(forged, manifest=False)) == "checksum"
 
     def test_files_that_the_manifest_does_not_list_or_that_are_missing(

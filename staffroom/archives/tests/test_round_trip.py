@@ -10,6 +10,7 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from staffroom.billing import payments, plans
 from staffroom.chats import conversations
 from staffroom.chats.models import Chat, Message
 from staffroom.core.scope import workspace_scope
@@ -118,8 +119,9 @@ class TestWhatIsImported:
         entries = house.unpacked(archive)
         members = json.loads(entries["members.json"])
         assert [(one["name"], one["role"]) for one in members] == [("Alice", "owner")]
-        purchases = json.loads(entries["purchases.json"])
-        assert (purchases[0]["source"], purchases[0]["words"]) == ("plan", 20_000)
+        grants = json.loads(entries["grants.json"])
+        assert (grants[0]["source"], grants[0]["words"]) == ("plan", 20_000)
+        assert json.loads(entries["purchases.json"]) == []
         assert b'"employee.hire"' in entries["audit.jsonl"]
         place = cast.organization("Bare", cast.sam)
         house.imported(cast.member(cast.sam, place), archive)
@@ -159,6 +161,16 @@ def test_pages_of_an_archive_are_static_and_escaped(cast: Cast) -> None:
     assert not [name for name, page in pages.items() if "<script" in page or "javascript:" in page]
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in pages["chats/000001.html"]
     assert 'href="chats/000001.html"' in pages["index.html"]
+
+
+def test_what_was_bought_is_told(cast: Cast) -> None:
+    shop = cast.organization("Buyer", cast.alice)
+    with workspace_scope(shop.id):
+        bought = payments.begin(
+            plans.order(plan="starter"), "invoice", by=cast.member(cast.alice, shop), numbered=True
+        )
+    told = json.loads(house.unpacked(house.exported(cast.member(cast.alice, shop)))["purchases.json"])
+    assert [(one["id"], one["state"], one["amount"]) for one in told] == [(str(bought.id), "pending", 10_000)]
 
 
 def test_the_manifest_counts_and_names_everything(cast: Cast) -> None:
