@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db import connection
+
 from staffroom.core.errors import NotHere
+from staffroom.core.scope import workspace_scope
 from staffroom.workspaces.members import Member
+from staffroom.workspaces.models import Workspace
 
 from .models import Export, Import
 
@@ -35,6 +39,15 @@ def import_(member: Member, import_id: UUID) -> Import:
     if found := mine.first():
         return found
     raise NotHere
+
+
+def still_owns(member: Member) -> bool:
+    """Outside every scope, in whichever thread: leaves no connection behind."""
+    try:
+        with workspace_scope(member.workspace_id):
+            return Workspace.objects.filter(id=member.workspace_id, owner_id=member.user_id).exists()
+    finally:
+        connection.close()
 
 
 def _person(member: Member) -> UUID:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -117,7 +118,9 @@ def _nothing(request: HttpRequest) -> HttpResponse:
 
 def sent(member: Member, export: Export) -> StreamingHttpResponse:
     content: File[bytes] = files.opened(export.file)
-    response = StreamingHttpResponse(delivery.Pieces(content), content_type="application/zip")
+    response = StreamingHttpResponse(
+        delivery.Pieces(content, partial(queries.still_owns, member)), content_type="application/zip"
+    )
     name = f"staffroom-{slugify(member.slug or 'personal')}-{export.created_at:%Y-%m-%d}.zip"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Content-Length"] = str(export.size)

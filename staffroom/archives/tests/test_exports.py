@@ -10,11 +10,12 @@ from functools import partial
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from staffroom.archives import exports, holding, links, queries, sweeping
+from staffroom.archives import delivery, exports, holding, links, queries, sweeping
 from staffroom.archives.models import Export
 from staffroom.core import files
 from staffroom.core.errors import NotHere
@@ -256,6 +257,29 @@ class TestByPage:
         assert browser.get(url).status_code == 404
         assert "Ready" not in browser.get(f"/o/{cast.acme.slug}/exports").content.decode()
         assert cast.browser(cast.alice).get(url).status_code == 403, "no owner any more"
+
+    def test_a_download_ends_with_the_ownership(
+        self, cast: Cast, alice: Member, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(delivery, "EVERY", -1.0)
+        monkeypatch.setattr(delivery, "_AT_ONCE", 100)
+        export, ann = made(alice), cast.ann
+        answer = cast.browser(cast.alice).get(
+            f"/o/{cast.acme.slug}/exports/{export.id}/file/{links.token(export)}"
+        )
+
+        def hand_over() -> None:
+            with workspace_scope(cast.acme.id):
+                Workspace.objects.filter(id=cast.acme.id).update(owner=ann)
+            connection.close()
+
+        async def read() -> int:
+            pieces = aiter(answer)
+            got = len(await anext(pieces))
+            await sync_to_async(hand_over, thread_sensitive=False)()
+            return got + sum([len(piece) async for piece in pieces])
+
+        assert asyncio.run(read()) == 100 < export.size
 
 
 class TestByApi:
