@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import timedelta
 from importlib.metadata import version
 from typing import IO, Any, Final
@@ -19,7 +18,6 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued
 
 from staffroom.core import files
 from staffroom.core.errors import Conflict
@@ -74,11 +72,7 @@ def start(*, by: Member) -> Export:
 
 
 def ring(workspace_id: UUID, export_id: UUID) -> None:
-    """Once is enough while nobody has answered."""
-    with suppress(AlreadyEnqueued), transaction.atomic():
-        make.configure(queueing_lock=f"export {export_id}").defer(
-            workspace_id=str(workspace_id), export_id=str(export_id)
-        )
+    make.defer(workspace_id=str(workspace_id), export_id=str(export_id))
 
 
 @app.task(name="archives.make", lock=ONE_AT_A_TIME)

@@ -7,7 +7,6 @@ a killed import goes on where it was, without doubles; what a failed one has wri
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -17,7 +16,6 @@ from django.core.files.base import File
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued
 
 from staffroom.core import files
 from staffroom.core.errors import Conflict, Invalid
@@ -74,11 +72,7 @@ def start(file: File[bytes], *, by: Member) -> Import:
 
 
 def ring(workspace_id: UUID, import_id: UUID) -> None:
-    """Once is enough while nobody has answered."""
-    with suppress(AlreadyEnqueued), transaction.atomic():
-        read.configure(queueing_lock=f"import {import_id}").defer(
-            workspace_id=str(workspace_id), import_id=str(import_id)
-        )
+    read.defer(workspace_id=str(workspace_id), import_id=str(import_id))
 
 
 @app.task(name="archives.read", lock=ONE_AT_A_TIME)

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from staffroom.core.scope import across_workspaces
 
@@ -29,14 +30,28 @@ def sweep(timestamp: int = 0) -> None:
         to_read = _found(Import.objects.filter(left))
         to_expire = _found(Export.objects.filter(state=READY, expires_at__lte=timezone.now()))
         to_tidy = _found(Import.objects.exclude(state__in=OPEN).exclude(file=""))
+    waiting = _waiting()
     for place in to_make:
-        exports.ring(*place)
+        if str(place[1]) not in waiting:
+            exports.ring(*place)
     for place in to_read:
-        imports.ring(*place)
+        if str(place[1]) not in waiting:
+            imports.ring(*place)
     for workspace_id, export_id in to_expire:
         exports.expire.defer(workspace_id=str(workspace_id), export_id=str(export_id))
     for place in to_tidy:
-        imports.ring(*place)
+        if str(place[1]) not in waiting:
+            imports.ring(*place)
+
+
+def _waiting() -> set[str]:
+    """What the queue will come to by itself: behind a long archive, many may stand in line."""
+    jobs = ProcrastinateJob.objects.filter(
+        task_name__in=[exports.make.name, imports.read.name], status="todo"
+    )
+    return {
+        str(args.get("export_id") or args.get("import_id")) for args in jobs.values_list("args", flat=True)
+    }
 
 
 def _found(rows: object) -> Found:
