@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -239,6 +240,8 @@ CSRF_FAILURE_VIEW = "staffroom.core.answers.csrf_failure"
 USER_BORN = ["staffroom.workspaces.personal.open_for"]
 ARRIVALS = ["staffroom.workspaces.invitations.arrive"]
 WORKSPACE_BORN = ["staffroom.billing.plans.begin_free"]
+WORKSPACE_CLOSED = ["staffroom.chats.closing.ring"]
+ACCOUNTING_KEEPS = ["staffroom.billing.remains.purchases"]
 QUEUE_READY = ["config.schedule.recurring"]
 
 # --- language, time, files -------------------------------------------------------------------------
@@ -292,11 +295,23 @@ PROCRASTINATE_IMPORT_PATHS = [
     "staffroom.core.mail",
     "staffroom.core.ratelimits",
     "staffroom.billing.jobs",
+    "staffroom.chats.tally",
     "staffroom.knowledge.ingestion",
     "staffroom.archives.exports",
     "staffroom.archives.imports",
     "staffroom.archives.sweeping",
+    "staffroom.workspaces.erasing",
+    "staffroom.chats.closing",
 ]
+
+# --- deletion ---------------------------------------------------------------------------------------
+# How long the owner may take back the deletion of an organization. 0: not at all.
+try:
+    DELETION_GRACE = timedelta(hours=float(os.environ.get("STAFFROOM_DELETION_GRACE_HOURS") or 72))
+except (ValueError, OverflowError):
+    raise ImproperlyConfigured("STAFFROOM_DELETION_GRACE_HOURS is a number of hours, such as 72.") from None
+if not timedelta(0) <= DELETION_GRACE <= timedelta(days=365):
+    raise ImproperlyConfigured("STAFFROOM_DELETION_GRACE_HOURS lies between 0 and 8760, a year.")
 
 # --- models of language -----------------------------------------------------------------------------
 OPENAI_API_KEY = os.environ.get("OPENAI_API_KEY", "")

@@ -150,6 +150,10 @@ ADDRESSES: list[Address] = [
     at("GET /organizations/new", PERSON),
     at("POST /organizations/new", PERSON, 302, form={"name": "Another"}),
     at("GET /organizations/slug", PERSON),
+    # An organization that is being deleted, for its owner alone; here nobody has one.
+    at("GET /organizations/{workspace_id}/deletion", PERSON, 404),
+    at("POST /organizations/{workspace_id}/deletion/cancellation", PERSON, 404),
+    at("POST /organizations/{workspace_id}/deletion/erasure", PERSON, 404),
     at("POST /invitations/{invitation_id}/accept", PERSON, 302),
     at("POST /invitations/{invitation_id}/decline", PERSON, 302),
     # --- the link of an invitation: who holds it may look and answer; here it is a dead one -------
@@ -161,6 +165,8 @@ ADDRESSES: list[Address] = [
     # --- organizations --------------------------------------------------------------------------
     at("GET /api/v1/o/{slug}", EVERYBODY),
     at("PATCH /api/v1/o/{slug}", ADMINS, json={"name": "Acme"}),
+    at("DELETE /api/v1/o/{slug}", OWNER, 202, json={"confirm": "{slug}"}, moves=True),
+    at("POST /api/v1/o/{slug}/deletion/cancel", OWNER, 409),  # 409: nothing to cancel
     at("GET /api/v1/o/{slug}/members", EVERYBODY),
     at("PATCH /api/v1/o/{slug}/members/{user_id}", ADMINS, json={"role": "admin"}),
     at("DELETE /api/v1/o/{slug}/members/{user_id}", ADMINS, 204),
@@ -185,6 +191,8 @@ ADDRESSES: list[Address] = [
     at("POST /{ctx}/organization/departure", EVERYBODY, 302, 409, me=False, moves=True),  # 409: the owner
     at("GET /{ctx}/organization/ownership", OWNER, 302, me=False),
     at("POST /{ctx}/organization/ownership", OWNER, 302, me=False),
+    at("GET /{ctx}/organization/deletion", OWNER, me=False),
+    at("POST /{ctx}/organization/deletion", OWNER, 422, me=False),
     at("GET /{ctx}/organization/audit", ADMINS, me=False),
     at("POST /{ctx}/organization/audit/verification", ADMINS, me=False),
     at("GET /{ctx}/organization/audit/table", ADMINS, me=False),
@@ -235,6 +243,7 @@ ADDRESSES: list[Address] = [
     at("POST /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY),
     at("DELETE /api/v1/{ctx}/chats/{chat_id}/pause", EVERYBODY, 204),
     at("GET /{ctx}/chats", EVERYBODY),
+    at("POST /{ctx}/chats/answers", EVERYBODY, 302),
     at("GET /{ctx}/chats/{chat_id}", EVERYBODY),
     at("GET /{ctx}/chats/{chat_id}/messages", EVERYBODY),
     at("POST /{ctx}/chats/{chat_id}/messages", EVERYBODY, 302, form={"text": "Hello"}),

@@ -86,8 +86,13 @@ class CsrfFailed(Forbidden):
         return _("A browser's session needs the X-CSRFToken header. Programs use an API key instead.")
 
 
-def route(deed: May, *, only: str | None = None, replay: View | None = None) -> Callable[[View], View]:
-    """For a route inside a context. `only="organization"`: the route does not exist in a personal account."""
+def route(
+    deed: May, *, only: str | None = None, replay: View | None = None, closed: bool = False
+) -> Callable[[View], View]:
+    """For a route inside a context. `only="organization"`: the route does not exist in a personal account.
+
+    `closed`: it also exists for the owner of an organization in the grace time of its deletion.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -95,7 +100,7 @@ def route(deed: May, *, only: str | None = None, replay: View | None = None) -> 
             admit(request)
             if request.moved_to:
                 return moved(request)
-            member = enter(request, deed, only=only)
+            member = enter(request, deed, only=only, closed=closed)
             with workspace_scope(member.workspace_id):
                 return _act(request, view, (member,), values, member, replay)
 

@@ -73,17 +73,41 @@ def erase(workspace_id: UUID, at_most: int) -> int:
     return removed
 
 
+def sweep(workspace_id: UUID) -> None:
+    """After the last file was erased: the empty folders, and whatever was put there in the last moment."""
+    place = folder(workspace_id)
+    for path in _below(place):
+        default_storage.delete(path)
+    for empty in [*reversed(_folders_below(place)), place]:
+        if default_storage.exists(empty):
+            default_storage.delete(empty)
+
+
 def count(workspace_id: UUID) -> int:
     return len(_below(folder(workspace_id)))
 
 
 def _below(place: str) -> list[str]:
-    if not default_storage.exists(place):
-        return []
-    folders, files = default_storage.listdir(place)
+    folders, files = _listed(place)
     found = [f"{place}/{name}" for name in files]
     for name in folders:
         found += _below(f"{place}/{name}")
+    return found
+
+
+def _listed(place: str) -> tuple[list[str], list[str]]:
+    """Folders and files; none where there is nothing, or where somebody has just removed it."""
+    try:
+        return default_storage.listdir(place)
+    except FileNotFoundError:
+        return [], []
+
+
+def _folders_below(place: str) -> list[str]:
+    """Each before what lies in it."""
+    found = []
+    for name in _listed(place)[0]:
+        found += [f"{place}/{name}", *_folders_below(f"{place}/{name}")]
     return found
 
 

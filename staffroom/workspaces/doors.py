@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -27,6 +28,7 @@ from staffroom.accounts.sessions import SessionStore
 from staffroom.core.errors import NotHere
 from staffroom.core.scope import workspace_scope
 
+from . import deletion
 from .audit import came_from
 from .keys import hashed
 from .members import Member
@@ -184,10 +186,11 @@ _BY_KEY = f"SELECT {_FOUND}, NULL FROM door_by_key(%s, %s, %s)"  # noqa: S608
 View = Callable[..., HttpResponseBase]
 
 
-def door(deed: May, *, only: str | None = None) -> Callable[[View], View]:
+def door(deed: May, *, only: str | None = None, closed: bool = False) -> Callable[[View], View]:
     """For a page inside a context: `view(request, member, …)` runs in the member's open scope.
 
-    `only="organization"`: the page does not exist in a personal account.
+    `only="organization"`: the page does not exist in a personal account. `closed`: it is also there for the owner
+    of an organization in the grace time of its deletion.
     """
 
     def decorate(view: View) -> View:
@@ -197,7 +200,7 @@ def door(deed: May, *, only: str | None = None) -> Callable[[View], View]:
                 return moved(request)
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            member = enter(request, deed, only=only)
+            member = enter(request, deed, only=only, closed=closed)
             with workspace_scope(member.workspace_id):
                 if request.method == "GET" and not member.last_used and "HX-Request" not in request.headers:
                     remember(member)
@@ -209,15 +212,25 @@ def door(deed: May, *, only: str | None = None) -> Callable[[View], View]:
     return decorate
 
 
-def enter(request: Any, deed: May, *, only: str | None = None) -> Member:
+def enter(request: Any, deed: May, *, only: str | None = None, closed: bool = False) -> Member:
     """The member at this request's address, or the 404 that strangers and unknown places share."""
     member: Member | None = request.member
+    if member is None and closed and request.user.is_authenticated:
+        member = request.member = _of_closed(request)
     if member is None or (only and member.kind != only):
         raise NotHere
     if member.is_personal and not member.may(deed):
         raise NotHere
     member.require(deed)
     return member
+
+
+def _of_closed(request: Any) -> Member | None:
+    """A statement of its own: the few pages that a closed organization still has must cost the others nothing."""
+    slug = Address.of(request.path_info).slug
+    with suppress(NotHere):
+        return deletion.closed(request.user, slug=slug).member if slug else None
+    return None
 
 
 def person(view: View) -> View:

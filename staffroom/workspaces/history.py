@@ -21,6 +21,8 @@ ACTIONS = {
     "organization.founded": gettext_lazy("Organization founded"),
     "organization.renamed": gettext_lazy("Organization renamed"),
     "organization.moved": gettext_lazy("Address changed"),
+    "organization.closed": gettext_lazy("Deletion asked for"),
+    "organization.reopened": gettext_lazy("Deletion cancelled"),
     "ownership.transferred": gettext_lazy("Ownership transferred"),
     "invitation.sent": gettext_lazy("Invitation sent"),
     "invitation.renewed": gettext_lazy("Invitation sent again"),

@@ -17,7 +17,7 @@ from staffroom.billing import queries as balances
 from staffroom.core.answers import document
 from staffroom.core.errors import Invalid, NotHere, StaffroomError
 
-from . import history, invitations, memberships, organizations, ownership, queries
+from . import deletion, history, invitations, memberships, organizations, ownership, queries
 from .members import Member
 from .models import Invitation as Sent
 from .models import Workspace
@@ -79,6 +79,15 @@ class MemberChange(In):
 class NewOwner(In):
     user_id: UUID
     leave: bool = Field(False, description="Whether the former owner leaves in the same step.")
+
+
+class Ending(In):
+    confirm: str = Field("", description="The slug of the organization.")
+    now: bool = Field(False, description="Whether the grace time is given up: nobody can cancel it then.")
+
+
+class Ended(Schema):
+    delete_after: datetime
 
 
 class Entry(Schema):
@@ -236,8 +245,7 @@ def remove(request: Any, member: Member, user_id: UUID) -> Any:
 @route(May.OWN)
 def transfer(request: Any, member: Member, new: NewOwner) -> Any:
     """To another active member, with a personal key of the owner. The former owner becomes admin, or leaves."""
-    if request.api_key != "person":
-        raise PersonNeeded(_("Use a personal key here. In a browser the Members page asks for the password."))
+    _by_a_person(request, _("Use a personal key here. In a browser the Members page asks for the password."))
     ownership.transfer(new.user_id, by=member, leave=new.leave)
     return _colleague(_found(member, new.user_id))
 
@@ -249,6 +257,30 @@ def leave(request: Any, member: Member) -> Any:
     if member.user_id is None:
         raise PersonNeeded
     memberships.leave(by=member)
+
+
+@router.delete("o/{slug:slug}", response={202: Ended}, summary="Delete an organization")
+@route(May.OWN, closed=True)
+def end(request: Any, member: Member, ending: Ending) -> Any:
+    """With a personal key of the owner. It is gone for everybody at once, and erased after `delete_after`; until
+    then the owner may cancel. Asked again with `now`, the rest of that time is given up."""
+    _by_a_person(
+        request,
+        _("Use a personal key here. In a browser the page “Delete organization” asks for the password."),
+    )
+    if member.closed:
+        done = deletion.again(by=member, confirm=ending.confirm, now=ending.now)
+    else:
+        done = deletion.close(by=member, confirm=ending.confirm, now=ending.now)
+    return answer({"delete_after": done.delete_after}, 202)
+
+
+@router.post("o/{slug:slug}/deletion/cancel", response=Organization, summary="Cancel the deletion")
+@route(May.OWN, closed=True)
+def cancel(request: Any, member: Member) -> Any:
+    """The owner, until `delete_after`. Everything is as it was (`not_closed` where nothing is to be cancelled)."""
+    deletion.cancel(by=member)
+    return _organization(queries.organization(member))
 
 
 @router.get("o/{slug:slug}/audit", response=PageOf[Entry], summary="Audit log")
@@ -353,6 +385,12 @@ def _organization(found: queries.Organization) -> dict[str, Any]:
             "avatar_url": None,
         },
     }
+
+
+def _by_a_person(request: Any, otherwise: str) -> None:
+    """A browser's session has its own way, which asks for the password."""
+    if request.api_key != "person":
+        raise PersonNeeded(otherwise)
 
 
 def _founded(workspace: Workspace) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import audit, contexts, invitations, organizations, people
+from .views import audit, contexts, deletion, farewells, invitations, organizations, people
 
 context_pages = [
     path("contexts", contexts.switcher, name="contexts"),
@@ -14,6 +14,7 @@ context_pages = [
     path("organization/members/<uuid:user_id>/removal", people.removal, name="member_removal"),
     path("organization/departure", people.departure, name="organization_departure"),
     path("organization/ownership", people.ownership_, name="organization_ownership"),
+    path("organization/deletion", deletion.closing, name="organization_deletion"),
     path("organization/audit", audit.log, name="organization_audit"),
     path("organization/audit/verification", audit.verification, name="audit_verification"),
     path("organization/audit/table", audit.table, name="audit_table"),
@@ -29,6 +30,12 @@ context_pages = [
 urlpatterns = [
     path("organizations/new", organizations.new, name="organization_new"),
     path("organizations/slug", organizations.slug_check, name="slug_check"),
+    path("organizations/<uuid:workspace_id>/deletion", deletion.grace, name="deletion"),
+    path(
+        "organizations/<uuid:workspace_id>/deletion/cancellation", deletion.cancellation, name="cancellation"
+    ),
+    path("organizations/<uuid:workspace_id>/deletion/erasure", deletion.erasure, name="erasure"),
+    path("accounts/deletion", farewells.account, name="account_deletion"),
     path("invitations/<uuid:invitation_id>/accept", invitations.accept_mine, name="invitation_accept_mine"),
     path(
         "invitations/<uuid:invitation_id>/decline", invitations.decline_mine, name="invitation_decline_mine"
