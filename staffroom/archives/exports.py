@@ -29,7 +29,7 @@ from staffroom.workspaces.members import Member
 from staffroom.workspaces.models import ORGANIZATION, Workspace
 
 from . import links
-from .holding import Holding, take, work
+from .holding import Holding, Lost, take, work
 from .models import EXPIRED, READY, Export
 from .parts import library, pages, people, records, staff, talks
 from .rows import read
@@ -149,15 +149,14 @@ def _keep(holding: Holding[Export], file: IO[bytes], size: int, counts: dict[str
         path = files.path(name)
         holding.write(file=path, progress=_WRITTEN)
     files.save_as(path, _Watched(file, size, holding))
-    with workspace_scope(export.workspace_id):
-        holding.finish(
-            READY,
-            progress=100,
-            counts=counts,
-            size=size,
-            expires_at=timezone.now() + KEPT,
-            **links.fields(export.id, export.link + 1),
-        )
+    made = {"counts": counts, "size": size, "expires_at": timezone.now() + KEPT}
+    try:
+        with workspace_scope(export.workspace_id):
+            holding.finish(READY, progress=100, **made, **links.fields(export.id, export.link + 1))
+    except Lost:  # somebody else has it now, or all of the workspace is erased
+        with workspace_scope(export.workspace_id):
+            files.remove(path)
+        raise
 
 
 class _Watched(File):  # type: ignore[type-arg]  # not at run time

@@ -46,7 +46,7 @@ class Import(Schema):
 
 
 @router.post("{ctx:ctx}/exports", response={202: Export}, summary="Export everything")
-@route(May.OWN)
+@route(May.OWN, closed=True)
 def start(request: Any, member: Member) -> Any:
     """Begins to make a ZIP of everything. One at a time (`export_running`)."""
     _person(member)
@@ -54,7 +54,7 @@ def start(request: Any, member: Member) -> Any:
 
 
 @router.get("{ctx:ctx}/exports", response=list[Export], summary="One's own exports")
-@route(May.OWN)
+@route(May.OWN, closed=True)
 def mine(request: Any, member: Member) -> Any:
     """The newest first; those of others are not there."""
     _person(member)
@@ -62,7 +62,7 @@ def mine(request: Any, member: Member) -> Any:
 
 
 @router.get("{ctx:ctx}/exports/{uuid:export_id}", response=Export, summary="How far an export is")
-@route(May.OWN)
+@route(May.OWN, closed=True)
 def export(request: Any, member: Member, export_id: UUID) -> Any:
     """Once `state` is `ready`, `url` is where the file is fetched, with the same key."""
     _person(member)
@@ -70,7 +70,7 @@ def export(request: Any, member: Member, export_id: UUID) -> Any:
 
 
 @router.post("{ctx:ctx}/exports/{uuid:export_id}/link", response=Export, summary="Make a new link")
-@route(May.OWN)
+@route(May.OWN, closed=True)
 def link(request: Any, member: Member, export_id: UUID) -> Any:
     """For a file whose link was used, as long as it is kept; the former link is dead."""
     _person(member)
@@ -78,7 +78,7 @@ def link(request: Any, member: Member, export_id: UUID) -> Any:
 
 
 @router.get("{ctx:ctx}/exports/{uuid:export_id}/file/{token}", summary="Fetch the file")
-@route(May.OWN)
+@route(May.OWN, closed=True)
 def file(request: Any, member: Member, export_id: UUID, token: str) -> Any:
     """A ZIP. The link is used up the moment it begins; the second time it is 404 (`link_used`)."""
     _person(member)

@@ -32,7 +32,7 @@ _AROUND: Final = 64 * 1024  # bytes of a form around its file
 
 
 @require_http_methods(["GET", "POST"])
-@door(May.OWN)
+@door(May.OWN, closed=True)
 def exports_(request: HttpRequest, member: Member) -> HttpResponse:
     if request.method == "POST":
         try:
@@ -45,7 +45,7 @@ def exports_(request: HttpRequest, member: Member) -> HttpResponse:
 
 
 @require_GET
-@door(May.OWN)
+@door(May.OWN, closed=True)
 def export(request: HttpRequest, member: Member, export_id: UUID) -> HttpResponse:
     """The row while it changes; the whole page once it has, so that its deeds are there."""
     row = _export(member, queries.export(member, export_id))
@@ -55,7 +55,7 @@ def export(request: HttpRequest, member: Member, export_id: UUID) -> HttpRespons
 
 
 @require_POST
-@door(May.OWN)
+@door(May.OWN, closed=True)
 def link(request: HttpRequest, member: Member, export_id: UUID) -> HttpResponse:
     links.renew(queries.export(member, export_id), by=member)
     messages.success(request, _("Here is a new link. It works once."))
@@ -63,7 +63,7 @@ def link(request: HttpRequest, member: Member, export_id: UUID) -> HttpResponse:
 
 
 @require_GET
-@door(May.OWN)
+@door(May.OWN, closed=True)
 def file(request: HttpRequest, member: Member, export_id: UUID, token: str) -> StreamingHttpResponse:
     return sent(member, links.use(queries.export(member, export_id), token, by=member))
 

@@ -20,6 +20,7 @@ from staffroom.archives.models import Export
 from staffroom.core import files
 from staffroom.core.errors import NotHere
 from staffroom.core.scope import workspace_scope
+from staffroom.workspaces import deletion
 from staffroom.workspaces.members import Member
 from staffroom.workspaces.models import Workspace
 from tests.cast import Cast
@@ -105,6 +106,20 @@ class TestMaking:
         monkeypatch.setattr(exports, "_keep", late)
         exports.run(cast.acme.id, export.id)
         assert (now(export).state, now(export).file, stored(cast.acme)) == ("running", "", 0)
+
+    def test_a_workspace_that_is_erased_meanwhile_gets_no_file(
+        self, cast: Cast, alice: Member, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        export, save = begun(alice), files.save_as
+
+        def late(*values: Any) -> None:
+            save(*values)
+            with workspace_scope(cast.acme.id):
+                Export.objects.filter(id=export.id).delete()
+
+        monkeypatch.setattr(files, "save_as", late)
+        exports.run(cast.acme.id, export.id)
+        assert stored(cast.acme) == 0
 
     def test_what_a_dead_worker_put_away_is_removed_by_the_next(
         self, cast: Cast, alice: Member, monkeypatch: pytest.MonkeyPatch
@@ -260,6 +275,20 @@ class TestByPage:
         assert browser.get(url).status_code == 404
         assert "Ready" not in browser.get(f"/o/{cast.acme.slug}/exports").content.decode()
         assert cast.browser(cast.alice).get(url).status_code == 403, "no owner any more"
+
+    def test_an_organization_that_is_being_deleted_can_still_be_taken_along(
+        self, cast: Cast, alice: Member
+    ) -> None:
+        with workspace_scope(cast.acme.id):
+            deletion.close(by=alice, confirm=alice.slug or "")
+        browser, place = cast.browser(cast.alice), f"/o/{cast.acme.slug}/exports"
+        assert browser.post(place).status_code == 302
+        exports.run(cast.acme.id, house.read_all(cast.acme.id, Export)[0].id)
+        page = browser.get(place)
+        assert f"/o/{cast.acme.slug}/imports" not in page.content.decode()
+        assert "manifest.json" in house.unpacked(whole(browser.get(link_on(page))))
+        assert browser.get(f"/o/{cast.acme.slug}/imports").status_code == 404
+        assert cast.browser(cast.ann).get(place).status_code == 404
 
     def test_a_download_ends_with_the_ownership(
         self, cast: Cast, alice: Member, monkeypatch: pytest.MonkeyPatch
