@@ -2,6 +2,7 @@
 
 from procrastinate import App
 
+from staffroom.archives import sweeping as archives
 from staffroom.billing import jobs as billing
 from staffroom.chats import tally as chats
 from staffroom.core import ratelimits
@@ -17,5 +18,6 @@ def recurring(app: App) -> None:
     app.periodic(cron="*/5 * * * *")(billing.fold)
     app.periodic(cron="* * * * *")(billing.watch)
     app.periodic(cron="* * * * *")(knowledge.ring_again)
+    app.periodic(cron="* * * * *")(archives.sweep)
     app.periodic(cron="*/5 * * * *")(chats.tally)
     app.periodic(cron="* * * * *")(erasing.ring_again)

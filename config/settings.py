@@ -93,7 +93,10 @@ if _url := os.environ.get("STAFFROOM_DB_OWNER"):
 # Limits on how often must be shared by all processes, so the cache is a table, too.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "core_cache"}}
 DATABASE_ROUTERS = ["staffroom.core.routing.OneDatabase"]
-SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # unique by lower(email), in the database
+SILENCED_SYSTEM_CHECKS = [
+    "auth.W004",  # unique by lower(email), in the database
+    "files.E001",  # `core.files.scratch` makes the folder where it is needed
+]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- applications -------------------------------------------------------------------------------
@@ -115,6 +118,7 @@ INSTALLED_APPS = [
     "staffroom.knowledge",
     "staffroom.employees",
     "staffroom.chats",
+    "staffroom.archives",
     "ui",
 ]
 
@@ -265,6 +269,11 @@ STORAGES = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 BODY_LIMIT = 30 * 1024 * 1024
+# Asked once a body is larger than that: how large this one may be, by its address and its sender.
+LARGE_BODIES = "staffroom.archives.views.largest_body"
+IMPORT_LIMIT = int(os.environ.get("STAFFROOM_IMPORT_LIMIT_MB", "512")) * 1024 * 1024
+# What is too large for memory and gone with the work. On the disk of the files, so that an upload is moved and not copied.
+FILE_UPLOAD_TEMP_DIR = str(HOME / "scratch")
 
 # --- mail ------------------------------------------------------------------------------------------
 EMAIL_URL = os.environ.get("EMAIL_URL", "")
@@ -288,6 +297,9 @@ PROCRASTINATE_IMPORT_PATHS = [
     "staffroom.billing.jobs",
     "staffroom.chats.tally",
     "staffroom.knowledge.ingestion",
+    "staffroom.archives.exports",
+    "staffroom.archives.imports",
+    "staffroom.archives.sweeping",
     "staffroom.workspaces.erasing",
     "staffroom.chats.closing",
 ]

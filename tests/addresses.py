@@ -13,11 +13,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.core.files.base import ContentFile
+from django.utils import timezone
+
+from staffroom.archives import links
+from staffroom.archives.models import Export, Import
 from staffroom.billing import payments, plans
 from staffroom.chats import conversations
+from staffroom.core import files
 from staffroom.core.scope import current_workspace_id
 from staffroom.employees import roster
 from staffroom.knowledge import sources
@@ -74,6 +81,26 @@ def invitation_id(world: Any) -> str:
     return str(world.invitation().id)
 
 
+def export_id(world: Any) -> str:
+    """Ready, as the owner of the open workspace has asked for it."""
+    owner_id = Workspace.objects.get(id=current_workspace_id()).owner_id
+    export = Export.objects.create(
+        asked_by_id=owner_id, state="ready", expires_at=timezone.now() + timedelta(hours=1)
+    )
+    export.file = files.save("exports/some.zip", ContentFile(b"PK"))
+    Export.objects.filter(id=export.id).update(file=export.file, **links.fields(export.id, 1))
+    return str(export.id)
+
+
+def token(world: Any) -> str:
+    return links.token(Export.objects.order_by("-created_at")[0]) or ""
+
+
+def import_id(world: Any) -> str:
+    owner_id = Workspace.objects.get(id=current_workspace_id()).owner_id
+    return str(Import.objects.create(asked_by_id=owner_id, state="ready").id)
+
+
 # What stands in braces → how to make one in the open workspace; called with the world of `tests/test_routes.py`.
 OBJECTS: dict[str, Callable[[Any], str]] = {
     "invitation_id": invitation_id,
@@ -81,6 +108,9 @@ OBJECTS: dict[str, Callable[[Any], str]] = {
     "source_id": lambda world: str(sources.add("Handbook", "We open at ten.", by=SYSTEM).id),
     "here": lambda world: here(world),
     "number": lambda world: "1",
+    "export_id": export_id,
+    "import_id": import_id,
+    "token": token,
     "user_id": lambda world: str(world.newcomer()),
     "purchase_id": lambda world: str(
         payments.begin(plans.order(plan="starter"), "invoice", by=SYSTEM, numbered=True).id
@@ -238,6 +268,22 @@ ADDRESSES: list[Address] = [
     at("POST /{ctx}/chats/{chat_id}/deletion", ADMINS, 302),  # members: what they began
     at("GET /{ctx}/chats/test/{employee_id}", EVERYBODY),
     at("POST /{ctx}/chats/test/{employee_id}/messages", EVERYBODY, 302, form={"text": "Hello"}),
+    # --- export and import ----------------------------------------------------------------------
+    at("POST /api/v1/{ctx}/exports", OWNER, 202, 409),  # 409: one is running
+    at("GET /api/v1/{ctx}/exports", OWNER),
+    at("GET /api/v1/{ctx}/exports/{export_id}", OWNER),
+    at("POST /api/v1/{ctx}/exports/{export_id}/link", OWNER),
+    at("GET /api/v1/{ctx}/exports/{export_id}/file/{token}", OWNER),
+    at("POST /api/v1/{ctx}/imports", OWNER, 422),
+    at("GET /api/v1/{ctx}/imports/{import_id}", OWNER),
+    at("GET /{ctx}/exports", OWNER),
+    at("POST /{ctx}/exports", OWNER, 302),
+    at("GET /{ctx}/exports/{export_id}", OWNER),
+    at("POST /{ctx}/exports/{export_id}/link", OWNER, 302),
+    at("GET /{ctx}/exports/{export_id}/file/{token}", OWNER),
+    at("GET /{ctx}/imports", OWNER),
+    at("POST /{ctx}/imports", OWNER, 422),
+    at("GET /{ctx}/imports/{import_id}", OWNER),
     # --- balance --------------------------------------------------------------------------------
     at("GET /api/v1/{ctx}/balance", EVERYBODY),
     at("GET /api/v1/{ctx}/usage", ADMINS),

@@ -33,6 +33,7 @@ TENANTS = [model for model in apps.get_models() if issubclass(model, Tenant)]
 
 # Who reaches across workspaces, with how many calls. A new one needs a good reason, and this line.
 ACROSS = {
+    "staffroom/archives/sweeping.py": 1,  # archives lose their workers and come to their ends in every workspace
     "staffroom/billing/checks.py": 1,  # the ledger is checked as a whole
     "staffroom/chats/tally.py": 1,  # hours are counted in every workspace
     "staffroom/billing/jobs.py": 2,  # time runs out in every workspace; a gateway's word comes before its workspace
@@ -203,6 +204,7 @@ WITHOUT_WORKSPACE = {
     "billing.check": "over all workspaces, as the platform",
     "workspaces.ring_again": "over all workspaces, as the platform",
     "core.ratelimits.forget_old": "counters by hash: no tenant's row is read",
+    "archives.sweep": "over all workspaces, as the platform",
     "knowledge.ring_again": "over all workspaces, as the platform",
 }
 

@@ -6,9 +6,10 @@ once: a change is a new name, and whoever refers to it changes the reference in 
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from uuid import UUID
 
+from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
@@ -24,6 +25,27 @@ class ForeignFile(RuntimeError):
 def save(name: str, content: File[bytes]) -> str:
     """Keep the content in the open workspace; the name under which it is found again (`avatars/x.webp` → a path)."""
     return default_storage.save(f"{folder(current_workspace_id())}/{name}", content)
+
+
+def path(name: str) -> str:
+    """Where a file of the open workspace will lie: a name that is written down before the file is."""
+    return f"{folder(current_workspace_id())}/{name}"
+
+
+def save_as(path: str, content: File[bytes]) -> None:
+    """Keep the content under a path of `path`, outside every scope: a large file takes longer than a transaction may.
+
+    Raises FileExistsError: the name was to be a new one.
+    """
+    if default_storage.save(path, content) != path:
+        raise FileExistsError(path)
+
+
+def scratch() -> Path:
+    """A folder of this machine for what is too large for memory and is gone with the work."""
+    place = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    place.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def opened(path: str) -> File[bytes]:

@@ -47,6 +47,11 @@ ACTIONS = {
     "employee.dismiss": gettext_lazy("Employee deleted"),
     "knowledge.add": gettext_lazy("Knowledge added"),
     "knowledge.delete": gettext_lazy("Knowledge deleted"),
+    "export.start": gettext_lazy("Export begun"),
+    "export.download": gettext_lazy("Export downloaded"),
+    "export.link": gettext_lazy("New link to an export"),
+    "import.start": gettext_lazy("Import begun"),
+    "import.finish": gettext_lazy("Import finished"),
 }
 
 
