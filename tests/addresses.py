@@ -144,6 +144,7 @@ ADDRESSES: list[Address] = [
     at("GET /api/v1/openapi.json", ANYBODY),
     at("GET /api/v1/docs", ANYBODY),
     at("GET /avatars/{name}.webp", ANYBODY, 404),
+    at("GET /help/roles", ANYBODY),
     # --- a person's own -------------------------------------------------------------------------
     at("GET /api/v1/user", PERSON),
     at("GET /api/v1/contexts", PERSON),
@@ -208,6 +209,8 @@ ADDRESSES: list[Address] = [
     at("POST /{ctx}/organization/audit/verification", ADMINS, me=False),
     at("GET /{ctx}/organization/audit/table", ADMINS, me=False),
     at("POST /{ctx}/organization/invitations", ADMINS, 422, form={"email": "nobody"}, me=False),
+    at("GET /{ctx}/organization/invitations/bulk", ADMINS, me=False),
+    at("POST /{ctx}/organization/invitations/bulk", ADMINS, 422, form={"emails": "nobody"}, me=False),
     at("POST /{ctx}/organization/invitations/{invitation_id}/resend", ADMINS, 302, me=False),
     at("POST /{ctx}/organization/invitations/{invitation_id}/revoke", ADMINS, 302, me=False),
     # --- employees ------------------------------------------------------------------------------

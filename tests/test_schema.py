@@ -76,6 +76,7 @@ DEFINERS = {
     "invitations_of": "an address that its person has verified",
     "invitation_by_token": "the hash of a token",
     "owner_has_a_membership": "trigger: a workspace and its owner stay in step",
+    "person_listed": "trigger: a person whose name or address has changed",
     "claim_answer": "a hash that only the caller can make",
     "keep_answer": "a hash that only the caller can make",
     "founded": "a person and the form that they sent",

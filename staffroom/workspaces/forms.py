@@ -67,6 +67,16 @@ class Invite(Ruled):
     )
 
 
+class InviteMany(Ruled):
+    emails = forms.CharField(
+        label=_("E-mail addresses"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocapitalize": "none"}),
+    )
+    role = Invite.base_fields["role"]
+
+
 class Seat(Ruled):
     role = forms.ChoiceField(
         label=_("Role"), choices=[(Membership.ADMIN, _("Admin")), (Membership.MEMBER, _("Member"))]

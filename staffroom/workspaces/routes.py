@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 from ninja import Query, Router, Schema
 from pydantic import Field
@@ -16,13 +15,12 @@ from staffroom.api.doors import PersonNeeded, answer, personal_route, route
 from staffroom.api.shapes import In, PageOf, Paging, Problem
 from staffroom.billing import queries as balances
 from staffroom.core.answers import document
-from staffroom.core.errors import Invalid, NotHere, StaffroomError
+from staffroom.core.errors import Invalid, NotHere
 from staffroom.core.scope import workspace_scope
 
-from . import avatars, deletion, history, invitations, memberships, organizations, ownership, queries
+from . import avatars, deletion, history, invitations, memberships, organizations, ownership, queries, sent
 from .members import Member
-from .models import Invitation as Sent
-from .models import Workspace
+from .models import Invitation, Workspace
 from .permissions import May
 
 router = Router(tags=["organizations"])
@@ -124,6 +122,7 @@ class Invited(Schema):
     invited_by: str | None
     created_at: datetime
     expires_at: datetime
+    decided_at: datetime | None
     accept_url: str | None
 
 
@@ -250,9 +249,16 @@ def remove_avatar(request: Any, member: Member) -> Any:
 
 @router.get("o/{slug:slug}/members", response=PageOf[Colleague], tags=["members"], summary="Members")
 @route(May.SEE_MEMBERS)
-def members(request: Any, member: Member, paging: Query[Paging], q: str = "") -> Any:
-    """The longest there first; `q` is looked for in name and address."""
-    found = queries.members(member, paging.cursor, paging.limit, q)
+def members(
+    request: Any,
+    member: Member,
+    paging: Query[Paging],
+    q: str = "",
+    sort: Literal["joined", "-joined", "name", "-name", "role", "-role"] = "joined",
+    role: Literal["", "owner", "admin", "member"] = "",
+) -> Any:
+    """The longest there first, or as `sort` says (`-` turns it round); `q` is looked for in name and address."""
+    found = queries.members(member, paging.cursor, paging.limit, q, sort=sort, role=role)
     return {"items": [_colleague(one) for one in found.items], "next": found.next}
 
 
@@ -320,11 +326,24 @@ def cancel(request: Any, member: Member) -> Any:
     return _read(member)
 
 
+class WhichEntries(Schema):
+    """Each part narrows the others."""
+
+    action: str = Field("", max_length=60, description="One kind, as in `member.removed`.")
+    person: str = Field("", max_length=254, description="Identifier or address, as actor or as target.")
+    since: date | None = Field(None, alias="from", description="The first day, in UTC.")
+    until: date | None = Field(None, alias="to", description="The last day, in UTC.")
+    q: str = Field("", max_length=200, description="Words of actor, target and what changed.")
+
+
 @router.get("o/{slug:slug}/audit", response=PageOf[Entry], summary="Audit log")
 @route(May.SETTINGS)
-def audit(request: Any, member: Member, paging: Query[Paging], action: str = "") -> Any:
-    """The newest first; `action` names one kind, as in `member.removed`. `hash` chains each entry to the one before."""
-    found = history.entries(member, paging.cursor, paging.limit, action)
+def audit(request: Any, member: Member, paging: Query[Paging], which: Query[WhichEntries]) -> Any:
+    """The newest first. `hash` chains each entry to the one before. A page of a search may be short, or empty, and
+    still have a `next`.
+    """
+    asked = history.Asked(which.action, which.person, which.since, which.until, which.q)
+    found = history.entries(member, paging.cursor, paging.limit, asked=asked)
     return {"items": [_entry(one) for one in found.items], "next": found.next}
 
 
@@ -332,12 +351,20 @@ def audit(request: Any, member: Member, paging: Query[Paging], action: str = "")
 
 
 @router.get(
-    "o/{slug:slug}/invitations", response=PageOf[Invited], tags=["invitations"], summary="Pending invitations"
+    "o/{slug:slug}/invitations", response=PageOf[Invited], tags=["invitations"], summary="Invitations"
 )
 @route(May.MANAGE_MEMBERS)
-def pending(request: Any, member: Member, paging: Query[Paging]) -> Any:
-    """The newest first; expired ones too, which can be sent again."""
-    found = invitations.pending(member, paging.cursor, paging.limit)
+def pending(
+    request: Any,
+    member: Member,
+    paging: Query[Paging],
+    state: Literal["open", "expired", "accepted", "declined", "revoked"] = "open",
+    q: str = "",
+) -> Any:
+    """The newest first. `open` are the pending ones, expired ones too, which can be sent again; `q` is looked for in
+    the address.
+    """
+    found = sent.invitations(member, paging.cursor, paging.limit, state=state, q=q)
     return {"items": [_pending(one) for one in found.items], "next": found.next}
 
 
@@ -346,11 +373,15 @@ def pending(request: Any, member: Member, paging: Query[Paging]) -> Any:
 )
 @route(May.MANAGE_MEMBERS)
 def invite(request: Any, member: Member, new: NewInvitations) -> Any:
-    """One person by `email` and `role`, or up to 100 as `invitations`; then each has a result of its own."""
+    """One person by `email` and `role`, or up to 100 as `invitations`; then each has a result of its own, in the same
+    order. An address named twice is invited once, to the first role, and has the same result twice.
+    """
     if new.invitations is not None:
-        return answer({"results": [_result(one, member) for one in new.invitations]}, 201)
-    sent, token = invitations.invite(email=new.email or "", role=new.role, by=member)
-    return answer(_invited(sent, member, token), 201)
+        wanted = [(one.email, one.role) for one in new.invitations]
+        answers = invitations.invite_many(wanted, by=member)
+        return answer({"results": [_result(one, member) for one in answers]}, 201)
+    made, token = invitations.invite(email=new.email or "", role=new.role, by=member)
+    return answer(_invited(made, member, token), 201)
 
 
 @router.post(
@@ -362,8 +393,8 @@ def invite(request: Any, member: Member, new: NewInvitations) -> Any:
 @route(May.MANAGE_MEMBERS)
 def resend(request: Any, member: Member, invitation_id: UUID) -> Any:
     """A new link and seven new days; the former link is dead."""
-    sent, token = invitations.resend(invitation_id, by=member)
-    return _invited(sent, member, token)
+    made, token = invitations.resend(invitation_id, by=member)
+    return _invited(made, member, token)
 
 
 @router.delete(
@@ -477,41 +508,39 @@ def _entry(one: history.Entry) -> dict[str, Any]:
     return {name: getattr(one, name) for name in Entry.model_fields}
 
 
-def _invited(sent: Sent, member: Member, token: str) -> dict[str, Any]:
+def _invited(made: Invitation, member: Member, token: str) -> dict[str, Any]:
     return {
-        "id": sent.id,
-        "email": sent.email,
-        "role": sent.role,
-        "state": sent.state,
+        "id": made.id,
+        "email": made.email,
+        "role": made.role,
+        "state": made.state,
         "invited_by": member.user_name or None,
-        "created_at": sent.created_at,
-        "expires_at": sent.expires_at,
+        "created_at": made.created_at,
+        "expires_at": made.expires_at,
+        "decided_at": None,
         "accept_url": invitations.link(token),
     }
 
 
-def _pending(one: queries.Sent) -> dict[str, Any]:
-    token = invitations.token_of(one)
+def _pending(one: sent.Sent) -> dict[str, Any]:
+    token = invitations.token_of(one) if one.is_pending else None
     return {
         "id": one.id,
         "email": one.email,
         "role": one.role,
-        "state": "expired" if one.is_expired else "pending",
+        "state": "expired" if one.is_expired else one.state,
         "invited_by": one.invited_by,
         "created_at": one.created_at,
         "expires_at": one.expires_at,
+        "decided_at": one.decided_at,
         "accept_url": invitations.link(token) if token else None,
     }
 
 
-def _result(one: OneInvitation, member: Member) -> dict[str, Any]:
-    """One of many: what is wrong with it is its own result and undoes nothing of the others."""
-    try:
-        with transaction.atomic():
-            sent, token = invitations.invite(email=one.email, role=one.role, by=member)
-    except StaffroomError as error:
-        return {"email": one.email, "invitation": None, "problem": document(error)}
-    return {"email": one.email, "invitation": _invited(sent, member, token), "problem": None}
+def _result(one: invitations.Done | invitations.Refused, member: Member) -> dict[str, Any]:
+    if isinstance(one, invitations.Refused):
+        return {"email": one.email, "invitation": None, "problem": document(one.error)}
+    return {"email": one.email, "invitation": _invited(one.invitation, member, one.token), "problem": None}
 
 
 def _offer(one: invitations.Offer) -> dict[str, Any]:
