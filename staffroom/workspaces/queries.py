@@ -85,6 +85,11 @@ def organizations(user_id: UUID) -> list[Organization]:
     return [Organization(*row) for row in rows]
 
 
+def avatars_of(user_ids: list[UUID]) -> dict[UUID, str]:
+    """The pictures of people; "" for whom there is none."""
+    return dict(_rows("SELECT id, avatar FROM accounts_user WHERE id = ANY(%(users)s)", {"users": user_ids}))
+
+
 @dataclass(frozen=True, slots=True)
 class Colleague:
     """One row of the members' list."""
@@ -95,6 +100,7 @@ class Colleague:
     email: str
     role: Role
     joined_at: datetime
+    avatar: str = ""
     listed: str = ""
 
     @property
@@ -164,7 +170,7 @@ def members(
 def _members(where: list[str], columns: str, down: bool) -> str:
     order = ", ".join(f"{column}{' DESC' if down else ''}" for column in columns.split(", "))
     return f"""
-        SELECT m.id, m.user_id, {_NAME}, u.email, m.shown, m.joined_at, m.listed FROM (
+        SELECT m.id, m.user_id, {_NAME}, u.email, m.shown, m.joined_at, m.listed, u.avatar FROM (
             SELECT m.id, m.user_id, {_ROLE} AS shown, {_RANK} AS rank, m.joined_at, m.listed
             FROM workspaces_membership m JOIN workspaces_workspace w ON w.id = m.workspace_id
             WHERE {" AND ".join([*_ACTIVE, *where])} ORDER BY {order} LIMIT %(limit)s
@@ -173,6 +179,15 @@ def _members(where: list[str], columns: str, down: bool) -> str:
 
 
 _ACTIVE = ("m.workspace_id = %(workspace)s", "m.status = 'active'")
+
+
+_COLLEAGUES = f"""
+    SELECT m.id, u.id, {_NAME}, u.email, {_ROLE}, m.joined_at, m.listed, u.avatar
+    FROM workspaces_membership m
+    JOIN accounts_user u ON u.id = m.user_id
+    JOIN workspaces_workspace w ON w.id = m.workspace_id
+    WHERE {" AND ".join(_ACTIVE)}
+"""  # noqa: S608 - put together from constants
 
 
 def _matching(q: str, values: dict[str, Any]) -> list[str]:
@@ -192,19 +207,56 @@ def member_count(member: Member, at_most: int = 1000) -> int:
     return int(number)
 
 
+def managers(member: Member, limit: int = 20) -> list[Colleague]:
+    """The owner and the admins: whom a member asks for what only they may do. The owner first."""
+    sql = f"{_COLLEAGUES} AND m.role = 'admin' ORDER BY w.owner_id <> u.id, m.joined_at, m.id LIMIT %(limit)s"
+    return [_colleague(row) for row in _rows(sql, {"workspace": member.workspace_id, "limit": limit})]
+
+
 def colleague(member: Member, user_id: UUID) -> Colleague | None:
-    rows = _rows(
-        f"SELECT m.id, u.id, {_NAME}, u.email, {_ROLE}, m.joined_at, m.listed FROM workspaces_membership m"  # noqa: S608
-        " JOIN accounts_user u ON u.id = m.user_id JOIN workspaces_workspace w ON w.id = m.workspace_id"
-        f" WHERE {' AND '.join(_ACTIVE)} AND u.id = %(user)s",
-        {"workspace": member.workspace_id, "user": user_id},
-    )
+    rows = _rows(f"{_COLLEAGUES} AND u.id = %(user)s", {"workspace": member.workspace_id, "user": user_id})
     return next(map(_colleague, rows), None)
 
 
 def _colleague(row: tuple[Any, ...]) -> Colleague:
-    id_, user_id, name, email, role, joined_at, listed = row
-    return Colleague(id_, user_id, name, email, Role(role), joined_at, listed)
+    id_, user_id, name, email, role, joined_at, listed, avatar = row
+    return Colleague(id_, user_id, name, email, Role(role), joined_at, avatar, listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The open workspace, for those who act without a member; `slug` is None for a personal account."""
+
+    slug: str | None
+    name: str
+
+
+def place() -> Place:
+    [row] = _rows("SELECT slug, name FROM workspaces_workspace WHERE id = current_workspace()", {})
+    return Place(*row)
+
+
+_PAYERS = f"""
+    SELECT u.email, {_NAME}, u.language FROM workspaces_membership m JOIN accounts_user u ON u.id = m.user_id
+    WHERE m.workspace_id = current_workspace() AND m.status = 'active' AND m.role = 'admin' AND u.is_active
+    ORDER BY m.joined_at, m.id LIMIT 100
+"""  # noqa: S608
+
+
+def payers() -> list[tuple[str, str, str]]:
+    """Address, name and language of the open workspace's owner and admins; of a personal account its person."""
+    return _rows(_PAYERS, {})
+
+
+_NAMES = f"""
+    SELECT u.id, {_NAME} FROM workspaces_membership m JOIN accounts_user u ON u.id = m.user_id
+    WHERE m.workspace_id = %(workspace)s AND u.id = ANY(%(users)s)
+"""  # noqa: S608
+
+
+def names(member: Member, user_ids: list[UUID]) -> dict[UUID, str]:
+    """Of those who are members of the organization, or were."""
+    return dict(_rows(_NAMES, {"workspace": member.workspace_id, "users": user_ids}))
 
 
 @dataclass(frozen=True, slots=True)

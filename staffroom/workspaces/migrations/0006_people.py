@@ -60,7 +60,7 @@ CREATE INDEX audit_by_target ON workspaces_auditentry (workspace_id, target_id, 
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("workspaces", "0004_organizations_of"),
+        ("workspaces", "0005_deletion"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
     operations = [
