@@ -210,4 +210,3 @@ def test_the_life_of_an_organizations_people(browser: Browser, cast: Cast, url: 
     alice.get_by_role("button", name="Leave organization").click()
     alice.wait_for_url("**/me/")
     expect(alice.get_by_text("You have left Acme.")).to_be_visible()
-
