@@ -61,6 +61,7 @@ DEFINERS = {
     "door_by_key": "the hash of an API key",
     "contexts_of": "a person who has signed in",
     "organizations_of": "a person who has signed in",
+    "requiring_second_factor": "a person who has signed in",
     "turns_claim": "the worker: turns that wait, of every workspace",
     "turns_checkpoint": "the worker: turns that it has claimed",
     "turns_hand_back": "the worker: turns that it has claimed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
@@ -27,6 +27,8 @@ class Member:
     key_id: UUID | None = None
     avatar: str = ""
     last_used: bool = True
+    # The browser's session, for streams that end with it. A secret: it is shown and compared nowhere.
+    session: str | None = field(default=None, repr=False, compare=False)
 
     def may(self, deed: May) -> bool:
         return deed in deeds(self.kind, self.role)

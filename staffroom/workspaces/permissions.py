@@ -36,7 +36,7 @@ SENTENCES = {
     May.SEE_BALANCE: _("see the remaining words"),
     May.MANAGE_MEMBERS: _("invite, change roles, remove members"),
     May.BILLING: _("billing pages, plans, top-ups, purchases, spending"),
-    May.SETTINGS: _("name, slug, avatar, word limits, audit log, API keys"),
+    May.SETTINGS: _("name, slug, avatar, word limits, audit log, API keys, required second factor"),
     May.OWN: _("transfer ownership, delete the organization, export everything"),
     May.LEAVE: _("leave"),
 }
