@@ -20,6 +20,7 @@ from staffroom.billing import payments, plans
 from staffroom.chats import conversations
 from staffroom.employees import roster
 from staffroom.knowledge import sources
+from staffroom.workspaces import keys
 from staffroom.workspaces.members import SYSTEM
 
 OWNER = frozenset({"owner"})
@@ -72,12 +73,18 @@ def invitation_id(world: Any) -> str:
     return str(world.invitation().id)
 
 
+def key_id(world: Any) -> str:
+    keys.issue(by=SYSTEM, role="admin", name="Old one")
+    return str(keys.listed(limit=1).items[0].id)
+
+
 # What stands in braces → how to make one in the open workspace; called with the world of `tests/test_routes.py`.
 OBJECTS: dict[str, Callable[[Any], str]] = {
     "invitation_id": invitation_id,
     "employee_id": lambda world: str(roster.hire("Mira", by=SYSTEM).id),
     "source_id": lambda world: str(sources.add("Handbook", "We open at ten.", by=SYSTEM).id),
     "number": lambda world: "1",
+    "key_id": key_id,
     "user_id": lambda world: str(world.newcomer()),
     "purchase_id": lambda world: str(
         payments.begin(plans.order(plan="starter"), "invoice", by=SYSTEM, numbered=True).id
@@ -118,6 +125,7 @@ ADDRESSES: list[Address] = [
     at("GET /organizations/new", PERSON),
     at("POST /organizations/new", PERSON, 302, form={"name": "Another"}),
     at("GET /organizations/slug", PERSON),
+    at("GET /organizations/second-factor", PERSON, 302),
     at("POST /invitations/{invitation_id}/accept", PERSON, 302),
     at("POST /invitations/{invitation_id}/decline", PERSON, 302),
     # --- the link of an invitation: who holds it may look and answer; here it is a dead one -------
@@ -134,6 +142,11 @@ ADDRESSES: list[Address] = [
     at("DELETE /api/v1/o/{slug}/members/{user_id}", ADMINS, 204),
     at("POST /api/v1/o/{slug}/owner", OWNER, json={"user_id": "{user_id}"}, moves=True),
     at("POST /api/v1/o/{slug}/leave", EVERYBODY, 204, 409, keys=(403,), moves=True),  # 409: the owner
+    at("GET /api/v1/o/{slug}/keys", ADMINS),
+    at("POST /api/v1/o/{slug}/keys", ADMINS, 201, json={"name": "Shop"}, keys=(403,)),
+    at("DELETE /api/v1/o/{slug}/keys/{key_id}", ADMINS, 204, keys=(403,)),
+    at("GET /api/v1/o/{slug}/security", ADMINS),
+    at("PUT /api/v1/o/{slug}/security", ADMINS, json={"requires_second_factor": False}, keys=(403,)),
     at("GET /api/v1/o/{slug}/audit", ADMINS),
     at("GET /api/v1/o/{slug}/invitations", ADMINS),
     at("POST /api/v1/o/{slug}/invitations", ADMINS, 201, json=new_invitation),
@@ -153,6 +166,12 @@ ADDRESSES: list[Address] = [
     at("POST /{ctx}/organization/departure", EVERYBODY, 302, 409, me=False, moves=True),  # 409: the owner
     at("GET /{ctx}/organization/ownership", OWNER, 302, me=False),
     at("POST /{ctx}/organization/ownership", OWNER, 302, me=False),
+    at("GET /{ctx}/organization/security", ADMINS, me=False),
+    at("POST /{ctx}/organization/security/requirement", ADMINS, 302, me=False),
+    at("POST /{ctx}/organization/security/waiver", ADMINS, 302, me=False),
+    at("GET /{ctx}/organization/keys", ADMINS, me=False),
+    at("POST /{ctx}/organization/keys", ADMINS, 422, form={"name": " "}, me=False),
+    at("POST /{ctx}/organization/keys/{key_id}/revocation", ADMINS, 302, me=False),
     at("GET /{ctx}/organization/audit", ADMINS, me=False),
     at("POST /{ctx}/organization/audit/verification", ADMINS, me=False),
     at("GET /{ctx}/organization/audit/table", ADMINS, me=False),
