@@ -18,6 +18,7 @@ from django.utils import timezone
 from staffroom.accounts.models import User
 from staffroom.accounts.tests.keyring import confirmed, subjects_to
 from staffroom.core.errors import Invalid
+from staffroom.core.scope import workspace_scope
 from staffroom.workspaces import keys, memberships, personal
 from staffroom.workspaces.models import ApiKey, AuditEntry, Membership
 from staffroom.workspaces.permissions import RoleForbids
@@ -64,7 +65,7 @@ def made(cast: Cast, by: User, role: str = "admin", name: str = "Shop") -> tuple
 
 def own(cast: Cast, user: User, *only: Any, name: str = "Mine") -> tuple[keys.Key, str]:
     home = personal.home(user)
-    with cast.inside(home):
+    with workspace_scope(home.workspace_id):
         return keys.make_own(name=name, by=home, only=[one.id for one in only] if only else None)
 
 
@@ -297,7 +298,8 @@ class TestPersonal:
     def test_it_asks_who_one_is_shows_the_key_once_and_a_mail_tells(self, cast: Cast) -> None:
         browser = cast.browser(cast.bob)
         assert browser.get(NEW).headers["Location"].startswith("/accounts/reauthenticate/")
-        assert browser.post(NEW, {"name": "x"}).headers["Location"].startswith("/accounts/reauthenticate/")
+        sent = cast.browser(cast.bob).post(NEW, {"name": "x"})
+        assert sent.headers["Location"].startswith("/accounts/reauthenticate/")
         page = html(confirmed(browser, NEW))
         assert 'value="all" checked' in page
         answer = browser.post(NEW, {"name": "Laptop", "reach": "all", "form_id": str(uuid4())})
@@ -362,7 +364,7 @@ class TestPersonal:
     def test_nobody_limits_a_key_to_where_they_are_not(self, cast: Cast) -> None:
         for only in ([cast.rival.id], [uuid4()], [], [cast.acme.id, cast.rival.id]):
             home = personal.home(cast.bob)
-            with pytest.raises(Invalid), cast.inside(home):
+            with pytest.raises(Invalid), workspace_scope(home.workspace_id):
                 keys.make_own(name="x", by=home, only=only)
 
     @pytest.mark.parametrize("places", [[], ["nonsense"], [""], ["\0"]])
