@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    from operate.commands import demo, doctor, keys, ledger, parts, users, words
+    from operate.commands import deletions, demo, doctor, keys, ledger, parts, users, words
 
     whole = argparse.ArgumentParser(
         prog="staffroom",
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Settings come from the environment; docs/operating.md lists them and the exit codes.",
     )
     commands = whole.add_subparsers(metavar="COMMAND", required=True)
-    for noun in (parts, users, keys, words, ledger, doctor, demo):
+    for noun in (parts, users, keys, words, ledger, deletions, doctor, demo):
         noun.register(commands)
     return whole
 

@@ -122,13 +122,25 @@ class Seat(Ruled):
     )
 
 
-class Transfer(Ruled):
+class Confirmed(Ruled):
     password = forms.CharField(
         label=_("Your password"),
         required=True,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
+
+
+class Closing(Confirmed):
+    confirm = Line(_("Address of the organization"), spellcheck="false", autocapitalize="none")
+    now = forms.BooleanField(required=False)
+
+    @property
+    def at_once(self) -> bool:
+        return bool(self.text("now"))
+
+
+class Transfer(Confirmed):
     leave = forms.BooleanField(required=False)
 
     @property

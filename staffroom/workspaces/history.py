@@ -21,6 +21,10 @@ ACTIONS = {
     "organization.founded": gettext_lazy("Organization founded"),
     "organization.renamed": gettext_lazy("Organization renamed"),
     "organization.moved": gettext_lazy("Address changed"),
+    "organization.closed": gettext_lazy("Deletion asked for"),
+    "organization.reopened": gettext_lazy("Deletion cancelled"),
+    "avatar.changed": gettext_lazy("Avatar changed"),
+    "avatar.removed": gettext_lazy("Avatar removed"),
     "ownership.transferred": gettext_lazy("Ownership transferred"),
     "invitation.sent": gettext_lazy("Invitation sent"),
     "invitation.renewed": gettext_lazy("Invitation sent again"),
@@ -38,6 +42,7 @@ ACTIONS = {
     "second_factor.required": gettext_lazy("Second factor required"),
     "second_factor.waived": gettext_lazy("Second factor no longer required"),
     "employee.hire": gettext_lazy("Employee hired"),
+    "employee.copied": gettext_lazy("Employee copied"),
     "employee.on": gettext_lazy("Employee switched on"),
     "employee.off": gettext_lazy("Employee switched off"),
     "employee.link": gettext_lazy("Knowledge given to an employee"),
@@ -46,6 +51,11 @@ ACTIONS = {
     "employee.dismiss": gettext_lazy("Employee deleted"),
     "knowledge.add": gettext_lazy("Knowledge added"),
     "knowledge.delete": gettext_lazy("Knowledge deleted"),
+    "export.start": gettext_lazy("Export begun"),
+    "export.download": gettext_lazy("Export downloaded"),
+    "export.link": gettext_lazy("New link to an export"),
+    "import.start": gettext_lazy("Import begun"),
+    "import.finish": gettext_lazy("Import finished"),
 }
 
 

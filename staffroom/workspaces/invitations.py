@@ -281,6 +281,7 @@ def is_mailed(token: str) -> bool:
 
 @sentence
 def _accept(token_or_id: str | UUID, user: User) -> Member:
+    standing.present(user)
     offer = _offer_to(user, token_or_id)
     with workspace_scope(offer.workspace_id), _closed_is_gone():
         workspace = standing.lock()

@@ -27,6 +27,7 @@ class Member:
     key_id: UUID | None = None
     avatar: str = ""
     last_used: bool = True
+    closed: bool = False  # the owner of an organization that is being deleted, in its grace time
     # The browser's session, for streams that end with it. A secret: it is shown and compared nowhere.
     session: str | None = field(default=None, repr=False, compare=False)
 

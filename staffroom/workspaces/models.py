@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models
@@ -23,7 +25,9 @@ class Workspace(models.Model):
     slug = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001 - null: a personal account has none
     name = models.CharField(max_length=80)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
-    avatar = models.CharField(max_length=200, blank=True)
+    avatar = models.CharField(
+        max_length=200, blank=True
+    )  # a name that nobody guesses; `avatars` knows its files
     founding_key = models.UUIDField(null=True)  # the form's own id: a repeated submit founds nothing new
     created_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True)  # deletion was asked for: gone for everyone but its owner
@@ -39,6 +43,9 @@ class Workspace(models.Model):
                 fields=["owner"], condition=Q(kind=PERSONAL), name="one_personal_account_each"
             ),
             models.UniqueConstraint(fields=["owner", "founding_key"], name="one_founding_for_a_form"),
+            models.UniqueConstraint(
+                fields=["avatar"], condition=~Q(avatar=""), name="one_workspace_of_an_avatar"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -113,6 +120,48 @@ class Invitation(Tenant):
             models.Index(fields=["workspace", "created_at"], name="invitations_by_time"),
             models.Index(fields=["email_norm"], condition=Q(state="pending"), name="invitations_of_address"),
         ]
+
+
+class Deletion(Tenant):
+    """The owner has asked for it. Until `delete_after` it can be taken back; once it has begun, never."""
+
+    asked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
+    delete_after = models.DateTimeField()
+    begun_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace"], name="one_deletion_each")]
+
+    @property
+    def is_over(self) -> bool:
+        """Nobody takes it back any more."""
+        return self.begun_at is not None or self.delete_after <= timezone.now()
+
+
+class Certificate(models.Model):
+    """What the operator keeps of a workspace that was erased: counts, no content. See `docs/deletion.md`.
+
+    `rows_*` are counts by table; `purchases` are accounting records. Only the functions that erase write here.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workspace = models.UUIDField(unique=True)  # its id; its row is gone
+    kind = models.CharField(max_length=12)
+    slug = models.CharField(max_length=40, blank=True)
+    asked_by = models.UUIDField()
+    asked_at = models.DateTimeField()
+    begun_at = models.DateTimeField()
+    at_work_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    rows_before: models.JSONField[dict[str, int], dict[str, int]] = models.JSONField(default=dict)
+    rows_erased: models.JSONField[dict[str, int], dict[str, int]] = models.JSONField(default=dict)
+    rows_after: models.JSONField[dict[str, int], dict[str, int]] = models.JSONField(default=dict)
+    files_before = models.BigIntegerField()
+    files_after = models.BigIntegerField(null=True)
+    purchases: models.JSONField[list[Any], list[Any]] = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return self.slug or str(self.workspace)
 
 
 class Slug(models.Model):

@@ -89,6 +89,11 @@ def organizations(user_id: UUID, only: Collection[UUID] | None = None) -> list[O
     return [Organization(*row) for row in rows]
 
 
+def avatars_of(user_ids: list[UUID]) -> dict[UUID, str]:
+    """The pictures of people; "" for whom there is none."""
+    return dict(_rows("SELECT id, avatar FROM accounts_user WHERE id = ANY(%(users)s)", {"users": user_ids}))
+
+
 @dataclass(frozen=True, slots=True)
 class Colleague:
     """One row of the members' list."""
@@ -99,6 +104,7 @@ class Colleague:
     email: str
     role: Role
     joined_at: datetime
+    avatar: str
 
     @property
     def is_owner(self) -> bool:
@@ -107,7 +113,7 @@ class Colleague:
 
 _COLLEAGUES = f"""
     SELECT m.id, u.id, {_NAME}, u.email,
-           CASE WHEN w.owner_id = u.id THEN 'owner' ELSE m.role END, m.joined_at
+           CASE WHEN w.owner_id = u.id THEN 'owner' ELSE m.role END, m.joined_at, u.avatar
     FROM workspaces_membership m
     JOIN accounts_user u ON u.id = m.user_id
     JOIN workspaces_workspace w ON w.id = m.workspace_id
@@ -153,8 +159,8 @@ def colleague(member: Member, user_id: UUID) -> Colleague | None:
 
 
 def _colleague(row: tuple[Any, ...]) -> Colleague:
-    id_, user_id, name, email, role, joined_at = row
-    return Colleague(id_, user_id, name, email, Role(role), joined_at)
+    id_, user_id, name, email, role, joined_at, avatar = row
+    return Colleague(id_, user_id, name, email, Role(role), joined_at, avatar)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -16,8 +17,20 @@ from staffroom.api.shapes import In, PageOf, Paging, Problem
 from staffroom.billing import queries as balances
 from staffroom.core.answers import document
 from staffroom.core.errors import Invalid, NotHere, StaffroomError
+from staffroom.core.scope import workspace_scope
 
-from . import factors, history, invitations, keys, memberships, organizations, ownership, queries
+from . import (
+    avatars,
+    deletion,
+    factors,
+    history,
+    invitations,
+    keys,
+    memberships,
+    organizations,
+    ownership,
+    queries,
+)
 from .members import Member
 from .models import Invitation as Sent
 from .models import Workspace
@@ -26,6 +39,19 @@ from .permissions import May
 router = Router(tags=["organizations"])
 
 Role = Literal["owner", "admin", "member"]
+Crop = Annotated[
+    str,
+    Query(
+        "",
+        description="`x,y,side`: the corner as parts of width and height, the edge as a part of the shorter one.",
+    ),
+]
+_PICTURE = {
+    "requestBody": {
+        "required": True,
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 class Context(Schema):
@@ -79,6 +105,15 @@ class MemberChange(In):
 class NewOwner(In):
     user_id: UUID
     leave: bool = Field(False, description="Whether the former owner leaves in the same step.")
+
+
+class Ending(In):
+    confirm: str = Field("", description="The slug of the organization.")
+    now: bool = Field(False, description="Whether the grace time is given up: nobody can cancel it then.")
+
+
+class Ended(Schema):
+    delete_after: datetime
 
 
 class Entry(Schema):
@@ -195,7 +230,7 @@ def contexts(request: Any) -> Any:
                 "slug": slug,
                 "name": name,
                 "role": role,
-                "avatar_url": avatar or None,
+                "avatar_url": avatars.url(avatar),
                 "words_left": words,
             }
             for kind, slug, name, role, avatar, words in rows
@@ -210,7 +245,8 @@ def contexts(request: Any) -> Any:
 def mine(request: Any) -> Any:
     """By name; all of them at once, or those of a limited key."""
     found = queries.organizations(request.user.id, request.key_only)
-    return {"items": [_organization(one) for one in found], "next": None}
+    owners = queries.avatars_of([one.owner_id for one in found])
+    return {"items": [_organization(one, owners) for one in found], "next": None}
 
 
 @router.post("organizations", response={201: Organization}, summary="Create an organization")
@@ -224,7 +260,7 @@ def found(request: Any, new: NewOrganization) -> Any:
 @router.get("o/{slug:slug}", response=Organization, summary="Read an organization")
 @route(May.WORK)
 def organization(request: Any, member: Member) -> Any:
-    return _organization(queries.organization(member))
+    return _read(member)
 
 
 @router.patch("o/{slug:slug}", response=Organization, summary="Change name or slug")
@@ -232,7 +268,27 @@ def organization(request: Any, member: Member) -> Any:
 def change(request: Any, member: Member, change: OrganizationChange) -> Any:
     """A former slug leads to the organization (308) for 90 days."""
     organizations.change(by=member, name=change.name, slug=change.slug)
-    return _organization(queries.organization(member))
+    return _read(member)
+
+
+@router.put(
+    "o/{slug:slug}/avatar", response=Organization, summary="Change the avatar", openapi_extra=_PICTURE
+)
+@route(May.SETTINGS, apart=True)
+def change_avatar(request: Any, member: Member, crop: Crop = "") -> Any:
+    """The body is the picture: PNG, JPEG, WebP or GIF, whatever its header says, up to 5 MB."""
+    pictures = avatars.drawn(request.body, crop, by=member)
+    with workspace_scope(member.workspace_id):
+        avatars.change(pictures, by=member)
+        return _read(member)
+
+
+@router.delete("o/{slug:slug}/avatar", response=Organization, summary="Remove the avatar")
+@route(May.SETTINGS)
+def remove_avatar(request: Any, member: Member) -> Any:
+    """Where there is none, nothing changes."""
+    avatars.remove(by=member)
+    return _read(member)
 
 
 @router.get("o/{slug:slug}/members", response=PageOf[Colleague], tags=["members"], summary="Members")
@@ -269,8 +325,7 @@ def remove(request: Any, member: Member, user_id: UUID) -> Any:
 @route(May.OWN)
 def transfer(request: Any, member: Member, new: NewOwner) -> Any:
     """To another active member, with a personal key of the owner. The former owner becomes admin, or leaves."""
-    if request.api_key != "person":
-        raise PersonNeeded(_("Use a personal key here. In a browser the Members page asks for the password."))
+    _by_a_person(request, _("Use a personal key here. In a browser the Members page asks for the password."))
     ownership.transfer(new.user_id, by=member, leave=new.leave)
     return _colleague(_found(member, new.user_id))
 
@@ -282,6 +337,30 @@ def leave(request: Any, member: Member) -> Any:
     if member.user_id is None:
         raise PersonNeeded
     memberships.leave(by=member)
+
+
+@router.delete("o/{slug:slug}", response={202: Ended}, summary="Delete an organization")
+@route(May.OWN, closed=True)
+def end(request: Any, member: Member, ending: Ending) -> Any:
+    """With a personal key of the owner. It is gone for everybody at once, and erased after `delete_after`; until
+    then the owner may cancel. Asked again with `now`, the rest of that time is given up."""
+    _by_a_person(
+        request,
+        _("Use a personal key here. In a browser the page “Delete organization” asks for the password."),
+    )
+    if member.closed:
+        done = deletion.again(by=member, confirm=ending.confirm, now=ending.now)
+    else:
+        done = deletion.close(by=member, confirm=ending.confirm, now=ending.now)
+    return answer({"delete_after": done.delete_after}, 202)
+
+
+@router.post("o/{slug:slug}/deletion/cancel", response=Organization, summary="Cancel the deletion")
+@route(May.OWN, closed=True)
+def cancel(request: Any, member: Member) -> Any:
+    """The owner, until `delete_after`. Everything is as it was (`not_closed` where nothing is to be cancelled)."""
+    deletion.cancel(by=member)
+    return _read(member)
 
 
 @router.get("o/{slug:slug}/audit", response=PageOf[Entry], summary="Audit log")
@@ -407,7 +486,7 @@ def accept(request: Any, invitation: str) -> Any:
     """By the invitation's id or by the token out of its link."""
     member = invitations.accept(_id_or_token(invitation), user=request.user)
     return {
-        "organization": {"slug": member.slug, "name": member.name, "avatar_url": member.avatar or None},
+        "organization": {"slug": member.slug, "name": member.name, "avatar_url": avatars.url(member.avatar)},
         "role": member.role,
     }
 
@@ -422,20 +501,31 @@ def decline(request: Any, invitation: str) -> Any:
 # --- how it looks -----------------------------------------------------------------------------------------------------
 
 
-def _organization(found: queries.Organization) -> dict[str, Any]:
+def _read(member: Member) -> dict[str, Any]:
+    found = queries.organization(member)
+    return _organization(found, queries.avatars_of([found.owner_id]))
+
+
+def _organization(found: queries.Organization, owners: Mapping[UUID, str]) -> dict[str, Any]:
     return {
         "slug": found.slug,
         "name": found.name,
         "role": found.role,
-        "avatar_url": found.avatar or None,
+        "avatar_url": avatars.url(found.avatar),
         "created_at": found.created_at,
         "owner": {
             "id": found.owner_id,
             "name": found.owner_name,
             "email": found.owner_email,
-            "avatar_url": None,
+            "avatar_url": avatars.url(owners[found.owner_id]),
         },
     }
+
+
+def _by_a_person(request: Any, otherwise: str) -> None:
+    """A browser's session has its own way, which asks for the password."""
+    if request.api_key != "person":
+        raise PersonNeeded(otherwise)
 
 
 def _founded(workspace: Workspace) -> dict[str, Any]:
@@ -446,13 +536,23 @@ def _founded(workspace: Workspace) -> dict[str, Any]:
         "role": "owner",
         "avatar_url": None,
         "created_at": workspace.created_at,
-        "owner": {"id": owner.id, "name": owner.shown_name, "email": owner.email, "avatar_url": None},
+        "owner": {
+            "id": owner.id,
+            "name": owner.shown_name,
+            "email": owner.email,
+            "avatar_url": avatars.url(owner.avatar),
+        },
     }
 
 
 def _colleague(one: queries.Colleague) -> dict[str, Any]:
     return {
-        "user": {"id": one.user_id, "name": one.name, "email": one.email, "avatar_url": None},
+        "user": {
+            "id": one.user_id,
+            "name": one.name,
+            "email": one.email,
+            "avatar_url": avatars.url(one.avatar),
+        },
         "role": one.role,
         "joined_at": one.joined_at,
         "words_limit": None,
@@ -528,7 +628,7 @@ def _result(one: OneInvitation, member: Member) -> dict[str, Any]:
 def _offer(one: invitations.Offer) -> dict[str, Any]:
     return {
         "id": one.id,
-        "organization": {"slug": one.slug, "name": one.organization, "avatar_url": one.avatar or None},
+        "organization": {"slug": one.slug, "name": one.organization, "avatar_url": avatars.url(one.avatar)},
         "role": one.role,
         "invited_by": one.invited_by,
         "expires_at": one.expires_at,

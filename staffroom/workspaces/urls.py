@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from .views import audit, contexts, invitations, keys, organizations, people, security
+from .views import (
+    audit,
+    avatars,
+    contexts,
+    deletion,
+    farewells,
+    invitations,
+    keys,
+    organizations,
+    people,
+    security,
+)
 
 context_pages = [
     path("contexts", contexts.switcher, name="contexts"),
@@ -10,6 +21,8 @@ context_pages = [
     path("organization/name", organizations.rename, name="organization_name"),
     path("organization/slug", organizations.move, name="organization_slug"),
     path("organization/slug/check", organizations.slug_check_here, name="organization_slug_check"),
+    path("organization/avatar", avatars.change, name="organization_avatar"),
+    path("organization/avatar/removal", avatars.remove, name="organization_avatar_removal"),
     path("organization/members/<uuid:user_id>/role", people.role, name="member_role"),
     path("organization/members/<uuid:user_id>/removal", people.removal, name="member_removal"),
     path("organization/departure", people.departure, name="organization_departure"),
@@ -19,6 +32,7 @@ context_pages = [
     path("organization/security/waiver", security.waiver, name="second_factor_waiver"),
     path("organization/keys", keys.organization, name="organization_keys"),
     path("organization/keys/<uuid:key_id>/revocation", keys.revocation, name="key_revocation"),
+    path("organization/deletion", deletion.closing, name="organization_deletion"),
     path("organization/audit", audit.log, name="organization_audit"),
     path("organization/audit/verification", audit.verification, name="audit_verification"),
     path("organization/audit/table", audit.table, name="audit_table"),
@@ -32,12 +46,19 @@ context_pages = [
 ]
 
 urlpatterns = [
+    path("avatars/<slug:name>.webp", avatars.picture, name="avatar"),
     path("organizations/new", organizations.new, name="organization_new"),
     path("organizations/second-factor", security.turned_away, name="turned_away"),
     path("accounts/keys", keys.mine, name="account_keys"),
     path("accounts/keys/new", keys.new, name="account_key_new"),
     path("accounts/keys/<uuid:key_id>/revocation", keys.own_revocation, name="account_key_revocation"),
     path("organizations/slug", organizations.slug_check, name="slug_check"),
+    path("organizations/<uuid:workspace_id>/deletion", deletion.grace, name="deletion"),
+    path(
+        "organizations/<uuid:workspace_id>/deletion/cancellation", deletion.cancellation, name="cancellation"
+    ),
+    path("organizations/<uuid:workspace_id>/deletion/erasure", deletion.erasure, name="erasure"),
+    path("accounts/deletion", farewells.account, name="account_deletion"),
     path("invitations/<uuid:invitation_id>/accept", invitations.accept_mine, name="invitation_accept_mine"),
     path(
         "invitations/<uuid:invitation_id>/decline", invitations.decline_mine, name="invitation_decline_mine"
