@@ -24,7 +24,9 @@ from staffroom.accounts.tests.keyring import (
     with_app,
     with_codes,
 )
-from staffroom.workspaces import factors, invitations, memberships
+from staffroom.core.scope import workspace_scope
+from staffroom.employees import roster
+from staffroom.workspaces import deletion, factors, invitations, memberships, personal
 from staffroom.workspaces.models import AuditEntry, Membership, Workspace
 from tests.cast import Cast
 
@@ -176,6 +178,28 @@ class TestTheDoor:
                 assert api.get(bank.api()).status_code == 200
             asked.append(len(counted))
         assert asked[0] == asked[1]
+
+    def test_what_a_closed_organization_still_has_is_behind_it_too(self, bank: Bank) -> None:
+        dora = passer_by("dora")
+        bank.cast.joined(dora, Membership.ADMIN, workspace=bank.acme)
+        with bank.cast.inside(bank.acme):
+            Workspace.objects.filter(id=bank.acme.id).update(owner=dora)
+        by = bank.cast.member(dora, bank.acme)
+        with bank.cast.inside(bank.acme):
+            deletion.close(by=by, confirm=bank.acme.slug or "")
+        api = bank.cast.api(bank.cast.key(dora))
+        answer = api.post(bank.api("/exports"), {}, "application/json")
+        assert answer.json()["code"] == "second_factor_required"
+        with_app(dora)
+        assert api.post(bank.api("/exports"), {}, "application/json").status_code == 202
+
+    def test_nothing_is_copied_into_it(self, bank: Bank) -> None:
+        home = personal.home(bank.bob)
+        with workspace_scope(home.workspace_id):
+            mira = roster.hire("Mira", by=home)
+        api = bank.cast.api(bank.cast.key(bank.bob))
+        answer = api.post(f"/api/v1/me/employees/{mira.id}/copy", {"to": bank.acme.slug}, "application/json")
+        assert answer.json()["code"] == "second_factor_required"
 
     def test_who_removes_the_last_one_is_told_and_then_stands_outside(self, cast: Cast, bank: Bank) -> None:
         eve = cast.joined(cast.person("eve"), Membership.MEMBER, workspace=bank.acme)

@@ -19,7 +19,8 @@ from staffroom.accounts.models import User
 from staffroom.accounts.tests.keyring import confirmed, subjects_to
 from staffroom.core.errors import Invalid
 from staffroom.core.scope import workspace_scope
-from staffroom.workspaces import keys, memberships, personal
+from staffroom.employees import roster
+from staffroom.workspaces import deletion, keys, memberships, personal
 from staffroom.workspaces.models import ApiKey, AuditEntry, Membership
 from staffroom.workspaces.permissions import RoleForbids
 from tests.cast import Cast
@@ -360,6 +361,23 @@ class TestPersonal:
         assert full.patch(f"/api/v1/o/{other.slug}", {"slug": new}, "application/json").status_code == 200
         assert full.get(f"/api/v1/o/{other.slug}").status_code == 308
         assert limited.get(f"/api/v1/o/{other.slug}").status_code == 404
+
+    def test_it_reaches_no_closed_organization_and_copies_nothing_out(self, cast: Cast) -> None:
+        gone, member = cast.organization("Closing", cast.alice), cast.member(cast.alice, cast.acme)
+        by = cast.member(cast.alice, gone)
+        with cast.inside(cast.acme):
+            mira = roster.hire("Mira", by=member)
+        with cast.inside(gone):
+            deletion.close(by=by, confirm=gone.slug or "")
+        full, limited = cast.api(cast.key(cast.alice)), cast.api(own(cast, cast.alice, cast.acme)[1])
+        exports = f"/api/v1/o/{gone.slug}/exports"
+        assert [api.post(exports, {}, "application/json").status_code for api in (full, limited)] == [
+            202,
+            404,
+        ]
+        at = f"/api/v1/o/{cast.acme.slug}/employees/{mira.id}/copy"
+        assert limited.post(at, {"to": "me"}, "application/json").status_code == 404
+        assert full.post(at, {"to": "me"}, "application/json").status_code == 201
 
     def test_nobody_limits_a_key_to_where_they_are_not(self, cast: Cast) -> None:
         for only in ([cast.rival.id], [uuid4()], [], [cast.acme.id, cast.rival.id]):
