@@ -10,6 +10,7 @@
 - `@route(May.X)`: inside a context; the view gets the `member` and runs in its open scope, in one transaction.
   No key, dead key: 401. Stranger, former member, unknown place: 404. Role too low: 403. Former slug: 308.
 - `@personal_route`: outside every context, for a signed-in person (`request.user`); no scope and no transaction.
+  A key that is limited to some contexts opens only those marked `@within_limits`, which ask `request.key_only`.
 - A view gives plain rows (dicts, dataclasses); they leave as JSON without passing pydantic. `answer(rows, 201)`
   for another status, None for 204. `response=` documents the shape, and a test holds the answers against it.
 - Writes take `Idempotency-Key` without the view's doing. A view that streams gives its response an attribute
@@ -37,6 +38,7 @@ from staffroom.core import idempotency
 from staffroom.core.errors import Forbidden, Invalid, StaffroomError
 from staffroom.core.scope import workspace_scope
 from staffroom.workspaces.doors import enter, moved
+from staffroom.workspaces.keys import KeyLimited
 from staffroom.workspaces.members import Member
 from staffroom.workspaces.permissions import May
 
@@ -126,6 +128,8 @@ def personal_route(view: View) -> View:
         admit(request)
         if not request.user.is_authenticated:
             raise PersonNeeded
+        if request.key_only is not None and not getattr(view, "within_limits", False):
+            raise KeyLimited
         if _key(request) is None:
             return as_answer(view(request, **values))
         with transaction.atomic():
@@ -133,6 +137,12 @@ def personal_route(view: View) -> View:
 
     entered.personal = True  # type: ignore[attr-defined]
     return _without(entered)
+
+
+def within_limits(view: View) -> View:
+    """For a personal route that tells a limited key no more than its contexts: `request.key_only`, None for all."""
+    view.within_limits = True  # type: ignore[attr-defined]
+    return view
 
 
 def open_route(view: View) -> View:
@@ -191,7 +201,10 @@ def _act(
         if first.status == _TOLD and replay:
             return as_answer(replay(request, *leading, msgspec.json.decode(first.body), **values))
         return HttpResponse(
-            first.body, status=first.status, content_type=_JSON, headers={"Idempotency-Replayed": "true"}
+            first.body,
+            status=first.status,
+            content_type=_JSON,
+            headers={"Idempotency-Replayed": "true", "Cache-Control": "no-store"},
         )
     response = as_answer(view(request, *leading, **values))
     idempotency.keep(asked, _kept(response))
