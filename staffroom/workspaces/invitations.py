@@ -35,7 +35,7 @@ from staffroom.core.lines import one_line
 from staffroom.core.paging import Page
 from staffroom.core.ratelimits import Limit
 from staffroom.core.scope import workspace_scope
-from staffroom.core.sentences import part, sentence
+from staffroom.core.sentences import part
 
 from . import audit, queries, standing
 from .keys import hashed
@@ -111,13 +111,15 @@ def invite(*, email: str, role: str, by: Member) -> tuple[Invitation, str]:
     email, role = together(partial(_address, email), partial(_role, role))
     workspace = standing.locked(by, May.MANAGE_MEMBERS)
     norm = normalised(email)
-    if Membership.objects.filter(status=Membership.ACTIVE, user__email=norm).exists():
+    reader = queries.reader(norm)
+    if reader.is_member:
         raise AlreadyMember(email)
     _count(workspace, norm)
     former = Invitation.objects.filter(email_norm=norm, state=Invitation.PENDING).first()
     invitation = former or Invitation(workspace_id=workspace.id, email_norm=norm)
     invitation.email, invitation.role, invitation.invited_by_id = email, role, by.user_id
-    return invitation, _send(invitation, workspace, by, "invitation.renewed" if former else "invitation.sent")
+    action = "invitation.renewed" if former else "invitation.sent"
+    return invitation, _send(invitation, workspace, reader, by, action)
 
 
 @part
@@ -127,7 +129,8 @@ def resend(invitation_id: UUID, *, by: Member) -> tuple[Invitation, str]:
     invitation = _pending(invitation_id)
     _count(workspace, invitation.email_norm)
     invitation.invited_by_id = by.user_id
-    return invitation, _send(invitation, workspace, by, "invitation.renewed")
+    reader = queries.reader(invitation.email_norm)
+    return invitation, _send(invitation, workspace, reader, by, "invitation.renewed")
 
 
 @part
@@ -188,18 +191,21 @@ def _pending(invitation_id: UUID) -> Invitation:
     return invitation
 
 
-def _send(invitation: Invitation, workspace: Workspace, by: Member, action: str) -> str:
+def _send(
+    invitation: Invitation, workspace: Workspace, reader: queries.Reader, by: Member, action: str
+) -> str:
     invitation.expires_at = timezone.now() + VALID
     token = _token(invitation.id, invitation.expires_at)
     invitation.token_hash = hashed(token)
     invitation.save()
     audit.write(action, by=by, target=_target(invitation), after={"role": invitation.role})
-    _mail(invitation, token, workspace, by)
+    _mail(invitation, token, workspace, reader, by)
     return token
 
 
-def _mail(invitation: Invitation, token: str, workspace: Workspace, by: Member) -> None:
-    reader = User.objects.filter(email=invitation.email_norm).values_list("language", flat=True).first()
+def _mail(
+    invitation: Invitation, token: str, workspace: Workspace, reader: queries.Reader, by: Member
+) -> None:
     mail.send(
         "workspaces/mail/invitation",
         invitation.email,
@@ -211,7 +217,7 @@ def _mail(invitation: Invitation, token: str, workspace: Workspace, by: Member) 
             "expires_at": invitation.expires_at,
             "url": link(f"{token}.{_proof(token)}"),
         },
-        language=reader or "",
+        language=reader.language,
     )
 
 
@@ -226,7 +232,7 @@ def _revoke(invitation: Invitation, by: By) -> None:
     audit.write("invitation.revoked", by=by, target=_target(invitation))
 
 
-def _target(invitation: Invitation) -> dict[str, str]:
+def _target(invitation: Invitation | Claimed) -> dict[str, str]:
     return {"invitation": str(invitation.id), "email": invitation.email}
 
 
@@ -273,25 +279,26 @@ def is_mailed(token: str) -> bool:
     return bool(proof) and hmac.compare_digest(proof.encode(), _proof(bare).encode())
 
 
-@sentence
 def _accept(token_or_id: str | UUID, user: User) -> Member:
+    """What the offer says is only where to look: everything is asked again behind the workspace's row."""
     offer = _offer_to(user, token_or_id)
     with workspace_scope(offer.workspace_id), _closed_is_gone():
         workspace = standing.lock()
-        if not _claim(offer, token_or_id, Invitation.ACCEPTED):
+        claimed = _claim(offer, token_or_id, Invitation.ACCEPTED)
+        if claimed is None:
             return _joined_just_now(offer, workspace, user)
-        invitation = Invitation.objects.get(id=offer.id)
-        if not _may_still_grant(workspace, invitation):
+        inviter, former = standing.seats(claimed.invited_by_id, user.id)
+        # An organization's key has no person behind it; what it sent stays until it is revoked.
+        if claimed.invited_by_id and not _may_still_grant(workspace, inviter):
             raise InvitationGone
-        return _join(workspace, invitation, user)
+        return _join(workspace, claimed, former, user)
 
 
-@sentence
 def _decline(token_or_id: str | UUID, user: User | None) -> None:
     offer = _offer_to(user, token_or_id) if user else _offer_by_token(str(token_or_id))
     with workspace_scope(offer.workspace_id), _closed_is_gone():
         standing.lock()
-        if not _claim(offer, token_or_id, Invitation.DECLINED):
+        if _claim(offer, token_or_id, Invitation.DECLINED) is None:
             raise InvitationGone
         guest = Guest(offer.email, user.id if user else None, user.shown_name if user else "")
         audit.write(
@@ -317,13 +324,34 @@ def _offer_to(user: User, token_or_id: str | UUID) -> Offer:
     return offer
 
 
-def _claim(offer: Offer, token_or_id: str | UUID, state: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The invitation as it was when it was answered."""
+
+    id: UUID
+    email: str
+    role: str
+    invited_by_id: UUID | None
+
+
+def _claim(offer: Offer, token_or_id: str | UUID, state: str) -> Claimed | None:
     """One conditional UPDATE decides who answers. A token that was renewed meanwhile claims nothing."""
-    now = timezone.now()
-    open_ = Invitation.objects.filter(id=offer.id, state=Invitation.PENDING, expires_at__gt=now)
-    if isinstance(token_or_id, str):
-        open_ = open_.filter(token_hash=_hash(token_or_id))
-    return bool(open_.update(state=state, decided_at=now))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE workspaces_invitation SET state = %(state)s, decided_at = %(now)s"
+            " WHERE workspace_id = %(workspace)s AND id = %(id)s AND state = 'pending' AND expires_at > %(now)s"
+            " AND (%(token)s::bytea IS NULL OR token_hash = %(token)s)"
+            " RETURNING id, email, role, invited_by_id",
+            {
+                "state": state,
+                "now": timezone.now(),
+                "workspace": offer.workspace_id,
+                "id": offer.id,
+                "token": _hash(token_or_id) if isinstance(token_or_id, str) else None,
+            },
+        )
+        row = cursor.fetchone()
+    return Claimed(*row) if row else None
 
 
 def _joined_just_now(offer: Offer, workspace: Workspace, user: User) -> Member:
@@ -335,28 +363,24 @@ def _joined_just_now(offer: Offer, workspace: Workspace, user: User) -> Member:
     return standing.member_for(workspace, user, standing.role_of(workspace, membership))
 
 
-def _may_still_grant(workspace: Workspace, invitation: Invitation) -> bool:
-    """An organization's key has no person behind it; what it sent stays until it is revoked."""
-    if invitation.invited_by_id is None:
-        return True
-    inviter = standing.seat(invitation.invited_by_id)
-    return inviter is not None and May.MANAGE_MEMBERS in ROLES[standing.role_of(workspace, inviter)]
-
-
-def _join(workspace: Workspace, invitation: Invitation, user: User) -> Member:
-    """A former member comes back with the new role; who is a member already keeps the role one has."""
-    membership = standing.seat(user.id, active=False) or Membership(
-        workspace_id=workspace.id, user_id=user.id
+def _may_still_grant(workspace: Workspace, inviter: Membership | None) -> bool:
+    return (
+        inviter is not None
+        and inviter.status == Membership.ACTIVE
+        and May.MANAGE_MEMBERS in ROLES[standing.role_of(workspace, inviter)]
     )
-    if membership._state.adding or membership.status != Membership.ACTIVE:
-        membership.role, membership.status = invitation.role, Membership.ACTIVE
+
+
+def _join(workspace: Workspace, claimed: Claimed, former: Membership | None, user: User) -> Member:
+    """A former member comes back with the new role; who is a member already keeps the role one has."""
+    membership = former or Membership(workspace_id=workspace.id, user_id=user.id)
+    if former is None or former.status != Membership.ACTIVE:
+        membership.role, membership.status = claimed.role, Membership.ACTIVE
         membership.joined_at, membership.ended_at = timezone.now(), None
     membership.last_used_at = timezone.now()
     membership.save()
     member = standing.member_for(workspace, user, standing.role_of(workspace, membership))
-    audit.write(
-        "invitation.accepted", by=member, target=_target(invitation), after={"role": str(member.role)}
-    )
+    audit.write("invitation.accepted", by=member, target=_target(claimed), after={"role": str(member.role)})
     return member
 
 

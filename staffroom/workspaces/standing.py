@@ -9,28 +9,38 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db import connection
+
 from staffroom.accounts.models import User
 from staffroom.core.errors import NotHere
 from staffroom.core.scope import current_workspace_id
 from staffroom.core.sentences import part
 
 from .members import By, Member
-from .models import ORGANIZATION, ApiKey, Membership, Workspace
+from .models import ORGANIZATION, Membership, Workspace
 from .permissions import ROLES, May, Role, RoleForbids
 
 
 @part
 def locked(by: By, deed: May) -> Workspace:
     """The organization's row until the end of the sentence; 404 for who is no member any more, 403 for the role."""
-    workspace = lock()
-    if isinstance(by, Member) and deed not in ROLES[_now(by, workspace)]:
+    if not isinstance(by, Member):
+        return lock()
+    workspace, role = _now(by)
+    _alive(workspace)
+    if role is None:
+        raise NotHere
+    if deed not in ROLES[role]:
         raise RoleForbids
     return workspace
 
 
 @part
 def lock() -> Workspace:
-    workspace = Workspace.objects.select_for_update(no_key=True).get(id=current_workspace_id())
+    return _alive(Workspace.objects.select_for_update(no_key=True).get(id=current_workspace_id()))
+
+
+def _alive(workspace: Workspace) -> Workspace:
     if workspace.closed_at or workspace.kind != ORGANIZATION:
         raise NotHere
     return workspace
@@ -40,10 +50,17 @@ def role_of(workspace: Workspace, membership: Membership) -> Role:
     return Role.OWNER if workspace.owner_id == membership.user_id else Role(membership.role)
 
 
-def seat(user_id: UUID, *, active: bool = True) -> Membership | None:
-    """The person's membership of the open workspace."""
-    found = Membership.objects.filter(user_id=user_id)
-    return (found.filter(status=Membership.ACTIVE) if active else found).first()
+def seat(user_id: UUID) -> Membership | None:
+    """The person's active membership of the open workspace."""
+    return Membership.objects.filter(user_id=user_id, status=Membership.ACTIVE).first()
+
+
+def seats(*user_ids: UUID | None) -> list[Membership | None]:
+    """As `seat`, of several people and whatever the status, in one statement."""
+    found = {
+        one.user_id: one for one in Membership.objects.filter(user_id__in=[id_ for id_ in user_ids if id_])
+    }
+    return [found.get(user_id) if user_id else None for user_id in user_ids]
 
 
 def member_for(workspace: Workspace, user: User, role: Role) -> Member:
@@ -61,13 +78,14 @@ def member_for(workspace: Workspace, user: User, role: Role) -> Member:
     )
 
 
-def _now(by: Member, workspace: Workspace) -> Role:
-    if by.user_id:
-        membership = seat(by.user_id)
-        role = role_of(workspace, membership) if membership else None
-    else:
-        key = ApiKey.objects.filter(id=by.key_id or UUID(int=0), revoked_at=None).first()
-        role = Role(key.role) if key else None
-    if role is None:
-        raise NotHere
-    return role
+_FIELDS = [field.attname for field in Workspace._meta.concrete_fields]
+_NOW = f"SELECT {', '.join(f'(workspace).{name}' for name in _FIELDS)}, role FROM standing(%s, %s)"  # noqa: S608
+
+
+def _now(by: Member) -> tuple[Workspace, Role | None]:
+    """The locked row, and what the actor is there at this moment."""
+    current_workspace_id()
+    with connection.cursor() as cursor:
+        cursor.execute(_NOW, [by.user_id, by.key_id])
+        *values, role = cursor.fetchone()
+    return Workspace.from_db("default", _FIELDS, values), Role(role) if role else None
