@@ -219,7 +219,11 @@ def signed_in(person: int) -> str:
 
 def statements(town: Town, cookie: str, asked: dict[str, int]) -> dict[str, int]:
     """What the next request of each kind sends to the database."""
-    return {kind.name: _statements(kind.ask, asked[kind.name]) for kind in kinds(town, cookie)}
+    return {
+        kind.name: _statements(kind.ask, asked[kind.name])
+        for kind in kinds(town, cookie)
+        if kind.name in asked
+    }
 
 
 def _statements(ask: Callable[[int], Request], number: int) -> int:

@@ -192,6 +192,7 @@ class TestJobs:
 # Jobs without a workspace, each with the reason.
 WITHOUT_WORKSPACE = {
     "core.mail.deliver": "a mail is written out when it is enqueued: no tenant's row is read",
+    "core.mail.write": "it is given all that the letter says: no tenant's row is read",
     "billing.sweep": "over all workspaces, as the platform",
     "billing.check": "over all workspaces, as the platform",
     "core.ratelimits.forget_old": "counters by hash: no tenant's row is read",
@@ -231,7 +232,9 @@ class TestSource:
             for field in model._meta.get_fields()
             if isinstance(field, models.FileField)
         ]
-        assert wrong == [], "files of tenants are kept by core/files.py, which puts the workspace into their names"
+        assert wrong == [], (
+            "files of tenants are kept by core/files.py, which puts the workspace into their names"
+        )
         assert _files(re.compile(r"default_storage|FileSystemStorage\(")) <= {
             "operate/doctor.py",
             "staffroom/core/files.py",

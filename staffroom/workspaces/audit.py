@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.ipv6 import clean_ipv6_address
 
+from staffroom.core import tables
 from staffroom.core.scope import current_workspace_id
 from staffroom.core.sentences import part
 
@@ -41,7 +42,7 @@ def write(action: str, *, by: By, target: Any = None, before: Any = None, after:
         ip=_as_stored(came_from.get()),
     )
     entry.hash = digest(former, entry)
-    entry.save(force_insert=True)
+    tables.save(entry)
     return entry
 
 

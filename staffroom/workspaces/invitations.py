@@ -27,8 +27,8 @@ from django.utils.translation import gettext as _
 
 from staffroom.accounts.emails import normalised
 from staffroom.accounts.models import User
-from staffroom.accounts.people import verified_address
-from staffroom.core import mail
+from staffroom.accounts.people import holder, verified_address
+from staffroom.core import mail, tables
 from staffroom.core.checks import together
 from staffroom.core.errors import Conflict, Forbidden, Invalid, NotHere, StaffroomError
 from staffroom.core.lines import one_line
@@ -111,15 +111,13 @@ def invite(*, email: str, role: str, by: Member) -> tuple[Invitation, str]:
     email, role = together(partial(_address, email), partial(_role, role))
     workspace = standing.locked(by, May.MANAGE_MEMBERS)
     norm = normalised(email)
-    reader = queries.reader(norm)
-    if reader.is_member:
+    if _is_member(norm):
         raise AlreadyMember(email)
     _count(workspace, norm)
-    former = Invitation.objects.filter(email_norm=norm, state=Invitation.PENDING).first()
+    former = tables.one(Invitation, "email_norm = %(norm)s AND state = 'pending'", {"norm": norm})
     invitation = former or Invitation(workspace_id=workspace.id, email_norm=norm)
     invitation.email, invitation.role, invitation.invited_by_id = email, role, by.user_id
-    action = "invitation.renewed" if former else "invitation.sent"
-    return invitation, _send(invitation, workspace, reader, by, action)
+    return invitation, _send(invitation, workspace, by, "invitation.renewed" if former else "invitation.sent")
 
 
 @part
@@ -129,8 +127,7 @@ def resend(invitation_id: UUID, *, by: Member) -> tuple[Invitation, str]:
     invitation = _pending(invitation_id)
     _count(workspace, invitation.email_norm)
     invitation.invited_by_id = by.user_id
-    reader = queries.reader(invitation.email_norm)
-    return invitation, _send(invitation, workspace, reader, by, "invitation.renewed")
+    return invitation, _send(invitation, workspace, by, "invitation.renewed")
 
 
 @part
@@ -179,34 +176,36 @@ def _role(role: str) -> str:
     return str(role)
 
 
+def _is_member(norm: str) -> bool:
+    person = holder(norm)
+    return person is not None and standing.seat(person.id) is not None
+
+
 def _count(workspace: Workspace, norm: str) -> None:
     OF_ORGANIZATION.count(workspace.id)
     TO_ADDRESS.count(norm)
 
 
 def _pending(invitation_id: UUID) -> Invitation:
-    invitation = Invitation.objects.filter(id=invitation_id, state=Invitation.PENDING).first()
+    invitation = tables.one(Invitation, "id = %(id)s AND state = 'pending'", {"id": invitation_id})
     if invitation is None:
         raise NotHere
     return invitation
 
 
-def _send(
-    invitation: Invitation, workspace: Workspace, reader: queries.Reader, by: Member, action: str
-) -> str:
+def _send(invitation: Invitation, workspace: Workspace, by: Member, action: str) -> str:
     invitation.expires_at = timezone.now() + VALID
     token = _token(invitation.id, invitation.expires_at)
     invitation.token_hash = hashed(token)
-    invitation.save()
+    tables.save(invitation)
     audit.write(action, by=by, target=_target(invitation), after={"role": invitation.role})
-    _mail(invitation, token, workspace, reader, by)
+    _mail(invitation, token, workspace, by)
     return token
 
 
-def _mail(
-    invitation: Invitation, token: str, workspace: Workspace, reader: queries.Reader, by: Member
-) -> None:
-    mail.send(
+def _mail(invitation: Invitation, token: str, workspace: Workspace, by: Member) -> None:
+    reader = holder(invitation.email_norm)
+    mail.post(
         "workspaces/mail/invitation",
         invitation.email,
         {
@@ -217,7 +216,7 @@ def _mail(
             "expires_at": invitation.expires_at,
             "url": link(f"{token}.{_proof(token)}"),
         },
-        language=reader.language,
+        language=reader.language if reader else "",
     )
 
 
@@ -232,7 +231,7 @@ def _revoke(invitation: Invitation, by: By) -> None:
     audit.write("invitation.revoked", by=by, target=_target(invitation))
 
 
-def _target(invitation: Invitation | Claimed) -> dict[str, str]:
+def _target(invitation: Invitation) -> dict[str, str]:
     return {"invitation": str(invitation.id), "email": invitation.email}
 
 
@@ -284,21 +283,19 @@ def _accept(token_or_id: str | UUID, user: User) -> Member:
     offer = _offer_to(user, token_or_id)
     with workspace_scope(offer.workspace_id), _closed_is_gone():
         workspace = standing.lock()
-        claimed = _claim(offer, token_or_id, Invitation.ACCEPTED)
-        if claimed is None:
+        if not _claim(offer, token_or_id, Invitation.ACCEPTED):
             return _joined_just_now(offer, workspace, user)
-        inviter, former = standing.seats(claimed.invited_by_id, user.id)
-        # An organization's key has no person behind it; what it sent stays until it is revoked.
-        if claimed.invited_by_id and not _may_still_grant(workspace, inviter):
+        invitation = tables.one(Invitation, "id = %(id)s", {"id": offer.id})
+        if invitation is None or not _may_still_grant(workspace, invitation):
             raise InvitationGone
-        return _join(workspace, claimed, former, user)
+        return _join(workspace, invitation, user)
 
 
 def _decline(token_or_id: str | UUID, user: User | None) -> None:
     offer = _offer_to(user, token_or_id) if user else _offer_by_token(str(token_or_id))
     with workspace_scope(offer.workspace_id), _closed_is_gone():
         standing.lock()
-        if _claim(offer, token_or_id, Invitation.DECLINED) is None:
+        if not _claim(offer, token_or_id, Invitation.DECLINED):
             raise InvitationGone
         guest = Guest(offer.email, user.id if user else None, user.shown_name if user else "")
         audit.write(
@@ -324,34 +321,13 @@ def _offer_to(user: User, token_or_id: str | UUID) -> Offer:
     return offer
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """The invitation as it was when it was answered."""
-
-    id: UUID
-    email: str
-    role: str
-    invited_by_id: UUID | None
-
-
-def _claim(offer: Offer, token_or_id: str | UUID, state: str) -> Claimed | None:
+def _claim(offer: Offer, token_or_id: str | UUID, state: str) -> bool:
     """One conditional UPDATE decides who answers. A token that was renewed meanwhile claims nothing."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE workspaces_invitation SET state = %(state)s, decided_at = %(now)s"
-            " WHERE workspace_id = %(workspace)s AND id = %(id)s AND state = 'pending' AND expires_at > %(now)s"
-            " AND (%(token)s::bytea IS NULL OR token_hash = %(token)s)"
-            " RETURNING id, email, role, invited_by_id",
-            {
-                "state": state,
-                "now": timezone.now(),
-                "workspace": offer.workspace_id,
-                "id": offer.id,
-                "token": _hash(token_or_id) if isinstance(token_or_id, str) else None,
-            },
-        )
-        row = cursor.fetchone()
-    return Claimed(*row) if row else None
+    now = timezone.now()
+    open_ = Invitation.objects.filter(id=offer.id, state=Invitation.PENDING, expires_at__gt=now)
+    if isinstance(token_or_id, str):
+        open_ = open_.filter(token_hash=_hash(token_or_id))
+    return bool(open_.update(state=state, decided_at=now))
 
 
 def _joined_just_now(offer: Offer, workspace: Workspace, user: User) -> Member:
@@ -363,24 +339,28 @@ def _joined_just_now(offer: Offer, workspace: Workspace, user: User) -> Member:
     return standing.member_for(workspace, user, standing.role_of(workspace, membership))
 
 
-def _may_still_grant(workspace: Workspace, inviter: Membership | None) -> bool:
-    return (
-        inviter is not None
-        and inviter.status == Membership.ACTIVE
-        and May.MANAGE_MEMBERS in ROLES[standing.role_of(workspace, inviter)]
-    )
+def _may_still_grant(workspace: Workspace, invitation: Invitation) -> bool:
+    """An organization's key has no person behind it; what it sent stays until it is revoked."""
+    if invitation.invited_by_id is None:
+        return True
+    inviter = standing.seat(invitation.invited_by_id)
+    return inviter is not None and May.MANAGE_MEMBERS in ROLES[standing.role_of(workspace, inviter)]
 
 
-def _join(workspace: Workspace, claimed: Claimed, former: Membership | None, user: User) -> Member:
+def _join(workspace: Workspace, invitation: Invitation, user: User) -> Member:
     """A former member comes back with the new role; who is a member already keeps the role one has."""
-    membership = former or Membership(workspace_id=workspace.id, user_id=user.id)
-    if former is None or former.status != Membership.ACTIVE:
-        membership.role, membership.status = claimed.role, Membership.ACTIVE
+    membership = standing.seat(user.id, active=False) or Membership(
+        workspace_id=workspace.id, user_id=user.id
+    )
+    if membership._state.adding or membership.status != Membership.ACTIVE:
+        membership.role, membership.status = invitation.role, Membership.ACTIVE
         membership.joined_at, membership.ended_at = timezone.now(), None
     membership.last_used_at = timezone.now()
-    membership.save()
+    tables.save(membership)
     member = standing.member_for(workspace, user, standing.role_of(workspace, membership))
-    audit.write("invitation.accepted", by=member, target=_target(claimed), after={"role": str(member.role)})
+    audit.write(
+        "invitation.accepted", by=member, target=_target(invitation), after={"role": str(member.role)}
+    )
     return member
 
 

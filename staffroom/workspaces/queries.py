@@ -15,7 +15,6 @@ from django.db import connection
 from django.utils import timezone
 
 from staffroom.core.paging import Page, page, position
-from staffroom.core.scope import current_workspace_id
 
 from .members import Member
 from .models import Invitation, Slug
@@ -165,25 +164,6 @@ def hanging(member: Member, user_id: UUID) -> Hanging:
         {"workspace": member.workspace_id, "user": user_id},
     )
     return Hanging(*row)
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Of a mail to an address: in which language (none for a stranger), and whether a member of the open workspace."""
-
-    language: str = ""
-    is_member: bool = False
-
-
-def reader(address: str) -> Reader:
-    """By the normalised address, in the form in which accounts are indexed."""
-    rows = _rows(
-        "SELECT u.language, EXISTS (SELECT FROM workspaces_membership m"
-        " WHERE m.workspace_id = %(workspace)s AND m.user_id = u.id AND m.status = 'active')"
-        " FROM accounts_user u WHERE lower(u.email) = lower(%(address)s)",
-        {"workspace": current_workspace_id(), "address": address},
-    )
-    return Reader(*rows[0]) if rows else Reader()
 
 
 @dataclass(frozen=True, slots=True)

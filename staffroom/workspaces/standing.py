@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection
 
 from staffroom.accounts.models import User
+from staffroom.core import tables
 from staffroom.core.errors import NotHere
 from staffroom.core.scope import current_workspace_id
 from staffroom.core.sentences import part
@@ -26,7 +27,7 @@ def locked(by: By, deed: May) -> Workspace:
     """The organization's row until the end of the sentence; 404 for who is no member any more, 403 for the role."""
     if not isinstance(by, Member):
         return lock()
-    workspace, role = _now(by)
+    workspace, role = _standing(by.user_id, by.key_id)
     _alive(workspace)
     if role is None:
         raise NotHere
@@ -37,7 +38,7 @@ def locked(by: By, deed: May) -> Workspace:
 
 @part
 def lock() -> Workspace:
-    return _alive(Workspace.objects.select_for_update(no_key=True).get(id=current_workspace_id()))
+    return _alive(_standing(None, None)[0])
 
 
 def _alive(workspace: Workspace) -> Workspace:
@@ -50,17 +51,10 @@ def role_of(workspace: Workspace, membership: Membership) -> Role:
     return Role.OWNER if workspace.owner_id == membership.user_id else Role(membership.role)
 
 
-def seat(user_id: UUID) -> Membership | None:
-    """The person's active membership of the open workspace."""
-    return Membership.objects.filter(user_id=user_id, status=Membership.ACTIVE).first()
-
-
-def seats(*user_ids: UUID | None) -> list[Membership | None]:
-    """As `seat`, of several people and whatever the status, in one statement."""
-    found = {
-        one.user_id: one for one in Membership.objects.filter(user_id__in=[id_ for id_ in user_ids if id_])
-    }
-    return [found.get(user_id) if user_id else None for user_id in user_ids]
+def seat(user_id: UUID, *, active: bool = True) -> Membership | None:
+    """The person's membership of the open workspace."""
+    condition = "user_id = %(user)s AND status = 'active'" if active else "user_id = %(user)s"
+    return tables.one(Membership, condition, {"user": user_id})
 
 
 def member_for(workspace: Workspace, user: User, role: Role) -> Member:
@@ -79,13 +73,13 @@ def member_for(workspace: Workspace, user: User, role: Role) -> Member:
 
 
 _FIELDS = [field.attname for field in Workspace._meta.concrete_fields]
-_NOW = f"SELECT {', '.join(f'(workspace).{name}' for name in _FIELDS)}, role FROM standing(%s, %s)"  # noqa: S608
+_STANDING = f"SELECT {', '.join(f'(workspace).{name}' for name in _FIELDS)}, role FROM standing(%s, %s)"  # noqa: S608
 
 
-def _now(by: Member) -> tuple[Workspace, Role | None]:
-    """The locked row, and what the actor is there at this moment."""
+def _standing(user_id: UUID | None, key_id: UUID | None) -> tuple[Workspace, Role | None]:
+    """The locked row, and what the person, or the key of an organization, is there at this moment."""
     current_workspace_id()
     with connection.cursor() as cursor:
-        cursor.execute(_NOW, [by.user_id, by.key_id])
+        cursor.execute(_STANDING, [user_id, key_id])
         *values, role = cursor.fetchone()
     return Workspace.from_db("default", _FIELDS, values), Role(role) if role else None
