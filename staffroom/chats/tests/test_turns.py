@@ -382,6 +382,34 @@ class TestAPersonStepsIn(Scenes):
         self.play(scene, model)
         assert [author for author, _ in self.said()] == ["customer"]
 
+    def test_what_a_person_wrote_is_kept_once_however_often_it_is_sent(self) -> None:
+        async def scene(house: House) -> None:
+            mine: dict[str, Any] = {"as": "manager", "external_id": "m1"}
+            first, beside = await asyncio.gather(
+                house.say(self.chat, "I take over.", **mine), house.say(self.chat, "I take over.", **mine)
+            )
+            assert first == beside
+            await house.call("DELETE", f"/chats/{self.chat}/pause")
+            assert await house.say(self.chat, "Said otherwise", **mine) == first
+            status, answer = await house.say(self.chat, "And now?", external_id="m1")
+            assert (status, answer["code"]) == (409, "external_id_taken")
+            assert (await house.say(self.chat, "And now?", external_id="c1"))[0] == 200, "nothing is paused"
+            status, answer = await house.say(self.chat, "Mine", **{**mine, "external_id": "c1"})
+            assert (status, answer["code"]) == (409, "external_id_taken")
+
+        self.play(scene, Model(TEXT))
+        assert [author for author, _ in self.said()] == ["manager", "customer", "employee"]
+
+    def test_with_an_idempotency_key_too(self) -> None:
+        async def scene(house: House) -> None:
+            first = await house.say(self.chat, "I take over.", idempotency_key="m2", **{"as": "manager"})
+            assert (
+                await house.say(self.chat, "I take over.", idempotency_key="m2", **{"as": "manager"}) == first
+            )
+
+        self.play(scene)
+        assert self.said() == [("manager", "I take over.")]
+
     def test_resumed_it_answers_again(self) -> None:
         async def scene(house: House) -> None:
             await house.call("POST", f"/chats/{self.chat}/pause")
