@@ -19,6 +19,7 @@ from staffroom.workspaces.members import By, Member
 
 from . import notes
 from .arrivals import SaidByAnother, checked
+from .failures import CHAT_GONE
 from .models import Message, Pause
 
 QUIET: Final = timedelta(minutes=15)
@@ -122,7 +123,15 @@ def resume(chat_id: UUID, *, by: By) -> None:
 
 
 @part
-def withdraw(chat_id: UUID) -> None:
+def break_off(chat_id: UUID) -> None:
+    """For a chat that is deleted in this sentence: what is being written ends, and whoever watches is told why."""
+    _lock(chat_id)
+    withdraw(chat_id, failure=CHAT_GONE)
+    notes.news_after_commit(chat_id)
+
+
+@part
+def withdraw(chat_id: UUID, failure: str = "") -> None:
     """End the chat's turns without a reply and without a charge."""
     values = {"workspace": current_workspace_id(), "chat": chat_id}
     with connection.cursor() as cursor:
@@ -137,7 +146,7 @@ def withdraw(chat_id: UUID) -> None:
         withdrawn = cursor.fetchall()
     for turn, attempt in withdrawn:
         ledger.release(turn)
-        notes.after_commit(chat_id, notes.Ended(turn.hex, attempt, "cancelled"))
+        notes.after_commit(chat_id, notes.Ended(turn.hex, attempt, "cancelled", failure))
 
 
 def _lock(chat_id: UUID) -> None:

@@ -31,6 +31,10 @@ def said_here(chat: UUID) -> list[Message]:
     return list(Message.objects.filter(chat_id=chat))
 
 
+def turns_of(chat: UUID) -> list[Turn]:
+    return list(Turn.objects.filter(chat_id=chat))
+
+
 def remove(user: User) -> None:
     Membership.objects.filter(user_id=user.id).update(status=Membership.REMOVED)
 
@@ -427,10 +431,19 @@ class TestAPersonStepsIn(Scenes):
         async def scene(house: House) -> None:
             asking = asyncio.create_task(house.hear(self.chat))
             await model.reached.wait()
-            status, _, _ = await house.call("DELETE", f"/chats/{self.chat}")
-            assert status == 204
+            waiting = asyncio.create_task(house.say(self.chat, "And when do you close?"))
+            async with house.following(self.chat) as reader:
+                await reader.until(lambda: reader.text)
+                while len(await house.inside(turns_of, self.chat)) < 2:
+                    await asyncio.sleep(0.05)
+                status, _, _ = await house.call("DELETE", f"/chats/{self.chat}")
+                assert status == 204
+                await reader.until(lambda: reader.ended)
+                assert reader.events[-1][1]["code"] == "chat_gone"
             model.gate.set()
-            await asking
+            assert (await asking)[-1][1]["code"] == "chat_gone"
+            status, answer = await waiting
+            assert (status, answer["code"]) == (404, "chat_gone")
 
         self.play(scene, model)
         with self.cast.inside(self.cast.acme):
