@@ -204,3 +204,12 @@ def closing(stage: Stage, owner: User) -> None:
         workspace.closed_at = timezone.now()
         workspace.save(update_fields=["closed_at"])
         audit.write("organization.closed", by=by)
+
+
+def reopening(stage: Stage, owner: User) -> None:
+    """Here stands `deletion.cancel`, as soon as there is one."""
+    with workspace_scope(stage.workspace):
+        workspace = Workspace.objects.get(id=stage.workspace)
+        workspace.closed_at = None
+        workspace.save(update_fields=["closed_at"])
+        audit.write("organization.reopened", by=standing.member_for(workspace, owner, Role.OWNER))
