@@ -94,6 +94,7 @@ _FACTS: Final = """
     FROM chats_chat c
     LEFT JOIN employees_employee e ON e.workspace_id = c.workspace_id AND e.id = c.employee_id
     WHERE c.workspace_id = %(workspace)s AND c.id = %(chat)s
+        AND EXISTS (SELECT FROM workspaces_workspace w WHERE w.id = c.workspace_id AND w.closed_at IS NULL)
 """
 
 
