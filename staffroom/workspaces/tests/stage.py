@@ -20,9 +20,8 @@ from staffroom.accounts.models import User
 from staffroom.core.errors import StaffroomError
 from staffroom.core.ids import new_id
 from staffroom.core.scope import workspace_scope
-from staffroom.workspaces import audit, invitations, keys, personal, queries, standing
+from staffroom.workspaces import invitations, keys, personal, queries
 from staffroom.workspaces.models import ORGANIZATION, Invitation, Membership, Slug, Workspace
-from staffroom.workspaces.permissions import May, Role
 
 from .races import passer_by
 
@@ -185,8 +184,10 @@ class Stage:
         return self.ask(who, "POST", "organizations", {"name": "Wish", "slug": slug}, f"{who} founds {slug}")
 
     def close(self, by: str = "alice") -> Answer:
-        """The real verb, `deletion.close`, takes this place with the page that deletes organizations."""
-        return self.ruled("alice closes", lambda: closing(self, self.troupe.people[by]))
+        return self.ask(by, "DELETE", f"o/{self.slug}", {"confirm": self.slug}, f"{by} closes")
+
+    def reopen(self, by: str = "alice") -> Answer:
+        return self.ask(by, "POST", f"o/{self.slug}/deletion/cancel", deed=f"{by} reopens")
 
     def ruled(self, deed: str, verb: Any) -> Answer:
         try:
@@ -194,22 +195,3 @@ class Stage:
         except StaffroomError as error:
             return Answer(deed, error.status, error.code)
         return Answer(deed, 200, "")
-
-
-def closing(stage: Stage, owner: User) -> None:
-    with workspace_scope(stage.workspace):
-        it = Workspace(id=stage.workspace, kind=ORGANIZATION, slug=stage.slug, name="Stage", owner=owner)
-        by = standing.member_for(it, owner, Role.OWNER)
-        workspace = standing.locked(by, May.OWN)
-        workspace.closed_at = timezone.now()
-        workspace.save(update_fields=["closed_at"])
-        audit.write("organization.closed", by=by)
-
-
-def reopening(stage: Stage, owner: User) -> None:
-    """Here stands `deletion.cancel`, as soon as there is one."""
-    with workspace_scope(stage.workspace):
-        workspace = Workspace.objects.get(id=stage.workspace)
-        workspace.closed_at = None
-        workspace.save(update_fields=["closed_at"])
-        audit.write("organization.reopened", by=standing.member_for(workspace, owner, Role.OWNER))

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 from staffroom.core.scope import workspace_scope
 from staffroom.workspaces import keys
 
-from .stage import Answer, Stage, Troupe, closing, reopening
+from .stage import Answer, Stage, Troupe
 from .truth import State, Truth, told
 
 EXAMPLES = int(os.environ.get("MEMBERSHIP_EXAMPLES", "20"))
@@ -147,22 +147,28 @@ class Memberships(RuleBasedStateMachine):
         holder, until = self.held.get(slug, (None, 0))
         return holder not in (None, by) and until >= self.day
 
-    @rule(who=st.sampled_from(PEOPLE), shop=st.integers(0, 2))
-    def close(self, who: str, shop: int) -> None:
+    @rule(
+        who=st.sampled_from(PEOPLE + KEYS),
+        shop=st.integers(0, 2),
+        confirmed=st.sampled_from((True, True, False)),
+    )
+    def close(self, who: str, shop: int, confirmed: bool) -> None:
+        """Closed, it is there for its owner alone, who may ask again until when."""
         workspace, it = self.at(shop)
-        closed = self.stages[workspace].ruled(
-            "close", lambda: closing(self.stages[workspace], self.person(who))
-        )
-        role = it.role(who)
-        if self.expect(closed, NOT_FOUND if role is None else (200, "") if role == "owner" else FORBIDDEN):
+        body = {"confirm": it.slug if confirmed else "another"}
+        answer = self.here(who, workspace, "DELETE", "", body)
+        if self.expect(answer, self.owns(who, it) or ((202, "") if confirmed else INVALID)):
             it.closed = True
         self.agree(workspace)
 
-    @rule(shop=st.integers(0, 2))
-    def cancel(self, shop: int) -> None:
+    @rule(who=st.sampled_from(("", "", *PEOPLE, *KEYS)), shop=st.integers(0, 2))
+    def cancel(self, who: str, shop: int) -> None:
+        """Nobody named: the owner."""
         workspace, it = self.at(shop)
-        if it.closed:
-            reopening(self.stages[workspace], self.person(it.owner))
+        who = who or it.owner
+        answer = self.here(who, workspace, "POST", "/deletion/cancel")
+        refused = self.owns(who, it) or (None if it.closed else (409, "not_closed"))
+        if self.expect(answer, refused or (200, "")):
             it.closed = False
         self.agree(workspace)
 
@@ -331,6 +337,11 @@ class Memberships(RuleBasedStateMachine):
         """Why this actor may not do what owner and admins may; None when nothing is in the way."""
         role = it.role(who)
         return None if role in ("owner", "admin") else self.outside(who) if role is None else FORBIDDEN
+
+    def owns(self, who: str, it: Organization) -> Outcome | None:
+        if who == it.owner:
+            return None
+        return self.outside(who) if it.role(who) is None else FORBIDDEN
 
     @staticmethod
     def other_than_owner(it: Organization, whom: str) -> Outcome | None:
