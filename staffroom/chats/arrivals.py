@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from staffroom.billing import alerts
 from staffroom.core import words
-from staffroom.core.errors import Invalid, NotHere, StaffroomError
+from staffroom.core.errors import Conflict, Invalid, NotHere, StaffroomError
 from staffroom.core.ids import new_id
 from staffroom.core.lines import is_blank, storable
 from staffroom.core.scope import current_workspace_id
@@ -44,6 +44,13 @@ class Arrival:
     turn: UUID | None
     refusal: StaffroomError | None
     fresh: bool
+
+
+class SaidByAnother(Conflict):
+    code, title = "external_id_taken", "This external_id names another message"
+
+    def default_sentence(self) -> str:
+        return _("In this chat the external_id names a message of somebody else. Use another one.")
 
 
 @part
@@ -148,7 +155,9 @@ def _arrive(
     if verdict == "gone":
         raise NotHere
     if text and message != values["message"]:  # it came before: what stands there, not what was sent now
-        text, name = Message.objects.values_list("text", "name").get(id=message)
+        text, name, author = Message.objects.values_list("text", "name", "author").get(id=message)
+        if author != Message.CUSTOMER:
+            raise SaidByAnother
     if verdict == "asked":
         notes.ring_after_commit()
     if verdict != "duplicate":

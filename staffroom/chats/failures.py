@@ -13,6 +13,7 @@ OUT_OF_WORDS = "out_of_words"
 EMPLOYEE_OFF = "employee_off"
 INTERRUPTED = "interrupted"
 TAKEN_OVER = "taken_over"
+CHAT_GONE = "chat_gone"
 
 
 class EmployeePaused(Conflict):
@@ -42,6 +43,13 @@ class TakenOver(Conflict):
         )
 
 
+class ChatGone(StaffroomError):
+    code, status, title = CHAT_GONE, 404, "This chat was deleted"
+
+    def default_sentence(self) -> str:
+        return _("This chat was deleted while the reply was being written. It cost nothing.")
+
+
 class NoReply(StaffroomError):
     """The model failed before its first word: nothing was charged."""
 
@@ -57,6 +65,8 @@ class OutOfWordsNow(StaffroomError):
 
 def error(state: str, failure: str) -> StaffroomError:
     """What a turn that ended without a reply answers."""
+    if failure == CHAT_GONE:
+        return ChatGone()
     if state == "cancelled":
         return TakenOver()
     if failure == OUT_OF_WORDS:

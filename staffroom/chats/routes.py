@@ -169,7 +169,7 @@ def say(request: Any, member: Member, chat_id: UUID, new: NewMessage) -> Any:
     far (the reply is written anew after a crash). As `manager`, as oneself: that pauses the employee.
     With 402 and 409 the message was kept."""
     if new.speaker == "manager":
-        written = takeovers.write(chat_id, new.text, by=member)
+        written = takeovers.write(chat_id, new.text, by=member, external_id=new.external_id)
         return {"messages": [_message(written.message, written, "manager")]}
     subscription = streams.subscribe(chat_id)  # before the commit: the first words cannot be missed
     promise = streams.disk.promise()

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Query, Router, Schema
 from pydantic import Field
@@ -249,12 +250,19 @@ def mine(request: Any) -> Any:
     return {"items": [_organization(one, owners) for one in found], "next": None}
 
 
+def again(request: Any, first: dict[str, Any], **values: Any) -> Any:
+    """The first answer to a repeated write that opened an organization, as long as one is inside."""
+    if first["workspace"] not in {str(one.id) for one in queries.contexts(request.user.id)}:
+        raise NotHere
+    return answer(first["answer"], first["status"], Idempotency_Replayed="true")
+
+
 @router.post("organizations", response={201: Organization}, summary="Create an organization")
-@personal_route
+@personal_route(replay=again)
 def found(request: Any, new: NewOrganization) -> Any:
     """It belongs to whoever creates it."""
     workspace = organizations.found(new.name, slug=new.slug, by=request.user)
-    return answer(_founded(workspace), 201)
+    return _opened(workspace.id, _founded(workspace), 201)
 
 
 @router.get("o/{slug:slug}", response=Organization, summary="Read an organization")
@@ -513,14 +521,12 @@ def offers(request: Any) -> Any:
 
 
 @router.post("invitations/{invitation}/accept", response=Seat, tags=["invitations"], summary="Accept")
-@personal_route
+@personal_route(replay=again)
 def accept(request: Any, invitation: str) -> Any:
     """By the invitation's id or by the token out of its link."""
     member = invitations.accept(_id_or_token(invitation), user=request.user)
-    return {
-        "organization": {"slug": member.slug, "name": member.name, "avatar_url": avatars.url(member.avatar)},
-        "role": member.role,
-    }
+    place = {"slug": member.slug, "name": member.name, "avatar_url": avatars.url(member.avatar)}
+    return _opened(member.workspace_id, {"organization": place, "role": member.role}, 200)
 
 
 @router.post("invitations/{invitation}/decline", response=Declined, tags=["invitations"], summary="Decline")
@@ -536,6 +542,12 @@ def decline(request: Any, invitation: str) -> Any:
 def _read(member: Member) -> dict[str, Any]:
     found = queries.organization(member)
     return _organization(found, queries.avatars_of([found.owner_id]))
+
+
+def _opened(workspace_id: UUID, rows: dict[str, Any], status: int) -> HttpResponse:
+    response = answer(rows, status)
+    response.first = {"workspace": workspace_id, "answer": rows, "status": status}  # type: ignore[attr-defined]
+    return response
 
 
 def _organization(found: queries.Organization, owners: Mapping[UUID, str]) -> dict[str, Any]:
