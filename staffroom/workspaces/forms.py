@@ -31,14 +31,20 @@ class Ruled(forms.Form):
 
 
 class Line(forms.Field):
+    widget = forms.TextInput
+
     def __init__(self, label: Any, *, required: bool = True, **attrs: str) -> None:
         super().__init__(
-            label=label, required=False, widget=forms.TextInput(attrs={"autocomplete": "off", **attrs})
+            label=label, required=False, widget=self.widget(attrs={"autocomplete": "off", **attrs})
         )
         self.required = required
 
     def clean(self, value: Any) -> Any:
         return value
+
+
+class Lines(Line):
+    widget = forms.Textarea
 
 
 def _uuid(given: str) -> UUID | None:
@@ -80,12 +86,7 @@ class Invite(Ruled):
 
 
 class InviteMany(Ruled):
-    emails = forms.CharField(
-        label=_("E-mail addresses"),
-        required=False,
-        strip=False,
-        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocapitalize": "none"}),
-    )
+    emails = Lines(_("E-mail addresses"), rows="8", spellcheck="false", autocapitalize="none")
     role = Invite.base_fields["role"]
 
 
