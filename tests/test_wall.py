@@ -36,6 +36,7 @@ ACROSS = {
     "staffroom/archives/sweeping.py": 1,  # archives lose their workers and come to their ends in every workspace
     "staffroom/billing/checks.py": 1,  # the ledger is checked as a whole
     "staffroom/chats/tally.py": 1,  # hours are counted in every workspace
+    "staffroom/billing/ordered.py": 2,  # the operator sees what was ordered
     "staffroom/billing/jobs.py": 2,  # time runs out in every workspace; a gateway's word comes before its workspace
     "staffroom/workspaces/certificates.py": 1,  # the operator answers for every deletion
     "staffroom/workspaces/erasing.py": 1,  # grace times end in every workspace
