@@ -86,8 +86,13 @@ class CsrfFailed(Forbidden):
         return _("A browser's session needs the X-CSRFToken header. Programs use an API key instead.")
 
 
-def route(deed: May, *, only: str | None = None, replay: View | None = None) -> Callable[[View], View]:
-    """For a route inside a context. `only="organization"`: the route does not exist in a personal account."""
+def route(
+    deed: May, *, only: str | None = None, replay: View | None = None, opens: bool = False
+) -> Callable[[View], View]:
+    """For a route inside a context. `only="organization"`: the route does not exist in a personal account.
+
+    `opens`: the view opens the scope itself where it needs one; it is open for a write with a key.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -96,6 +101,8 @@ def route(deed: May, *, only: str | None = None, replay: View | None = None) -> 
             if request.moved_to:
                 return moved(request)
             member = enter(request, deed, only=only)
+            if opens and _key(request) is None:
+                return as_answer(view(request, member, **values))
             with workspace_scope(member.workspace_id):
                 return _act(request, view, (member,), values, member, replay)
 

@@ -59,14 +59,10 @@ class Replier:
     def __init__(self, pool: Pool, finisher: Finisher, voice: Voice) -> None:
         self._pool, self._finisher, self._voice = pool, finisher, voice
 
-    async def reply(self, turn: Turn) -> Outcome | None:
-        """None when the turn was lost before anything was written."""
-        material = await turns.material(self._pool, turn, briefs.WINDOW)
-        if material is None:
-            return None
+    async def reply(self, turn: Turn) -> Outcome:
         try:
             async with asyncio.timeout(LONGEST):
-                task = await self._prepare(turn, material)
+                task = await self._prepare(turn, turn.material)
                 cut = await self._write(turn, task)
             finish = _done(turn, task, cut)
         except GONE:
