@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-from .pools import GONE
+from .pools import is_away
 
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
@@ -59,10 +59,8 @@ class Together(Generic[Key, Item, Answer]):
     async def _answers(self, key: Key, items: list[Item]) -> Sequence[Answer | Exception]:
         try:
             return await self._store(key, items)
-        except GONE as error:
-            return [error] * len(items)
         except Exception as error:
-            if len(items) == 1:
-                return [error]
+            if len(items) == 1 or is_away(error):
+                return [error] * len(items)
             # One that cannot be stored must not take the others with it.
             return [answer for item in items for answer in await self._answers(key, [item])]
