@@ -11,4 +11,7 @@ def recurring(app: App) -> None:
     app.periodic(cron="*/5 * * * *")(billing.sweep)
     app.periodic(cron="40 * * * *")(ratelimits.forget_old)
     app.periodic(cron="20 3 * * *")(billing.check)
+    app.periodic(cron="* * * * *")(billing.hear_again)
+    app.periodic(cron="*/5 * * * *")(billing.fold)
+    app.periodic(cron="* * * * *")(billing.watch)
     app.periodic(cron="* * * * *")(knowledge.ring_again)

@@ -298,6 +298,24 @@ DEFAULT_MODEL = os.environ.get("STAFFROOM_MODEL") or (
 # Words of the balance for each word sent or written; "openai:*" stands for all of a provider, 1 where nothing stands.
 MODEL_RATES: dict[str, float] = {"extract": 1}
 
+# --- money ----------------------------------------------------------------------------------------------
+STRIPE_SECRET_KEY = os.environ.get("STRIPE_SECRET_KEY", "")
+STRIPE_WEBHOOK_SECRET = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
+STRIPE_API_BASE = os.environ.get("STRIPE_API_BASE", "").rstrip("/")
+if PRODUCTION and STRIPE_SECRET_KEY and not STRIPE_WEBHOOK_SECRET:
+    raise ImproperlyConfigured(
+        "With STRIPE_SECRET_KEY set, STRIPE_WEBHOOK_SECRET is needed: it tells what was paid."
+    )
+# Where the operator wants money to be sent; stands on the invoice. Without it there are no invoices.
+INVOICES = os.environ.get("STAFFROOM_INVOICES", "" if PRODUCTION else "Development: no money is expected.")
+_test_payments = os.environ.get("STAFFROOM_TEST_PAYMENTS", "0" if PRODUCTION else "1")
+if PRODUCTION and _test_payments != "0":
+    raise ImproperlyConfigured(
+        "STAFFROOM_TEST_PAYMENTS gives words for no money: it cannot be set in production."
+    )
+TEST_PAYMENTS = _test_payments == "1"
+WORDS_FOR_A_DOLLAR = int(os.environ.get("STAFFROOM_WORDS_FOR_A_DOLLAR", "20000"))
+
 # --- security ----------------------------------------------------------------------------------------
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from staffroom.billing import payments, plans
 from staffroom.chats import conversations
 from staffroom.employees import roster
 from staffroom.knowledge import sources
@@ -38,6 +39,9 @@ class Address:
     json: Any = None
     form: dict[str, Any] = field(default_factory=dict)
     me: bool = True  # of `{ctx}`: whether the personal account has this address
+    organization: tuple[int, ...] | None = (
+        None  # what an organization answers to everybody, where that differs
+    )
     keys: tuple[int, ...] | None = None  # what an organization's key gets, where that differs from its role
     moves: bool = False  # the caller's own place or the owner's chair: everybody is set back after the call
 
@@ -75,6 +79,10 @@ OBJECTS: dict[str, Callable[[Any], str]] = {
     "source_id": lambda world: str(sources.add("Handbook", "We open at ten.", by=SYSTEM).id),
     "number": lambda world: "1",
     "user_id": lambda world: str(world.newcomer()),
+    "purchase_id": lambda world: str(
+        payments.begin(plans.order(plan="starter"), "invoice", by=SYSTEM, numbered=True).id
+    ),
+    "test_purchase_id": lambda world: str(payments.begin(plans.order(plan="starter"), "test", by=SYSTEM).id),
     "chat_id": lambda world: str(
         conversations.start(roster.hire("Mira", by=SYSTEM).id, by=SYSTEM, channel="api").id
     ),
@@ -207,6 +215,32 @@ ADDRESSES: list[Address] = [
     at("POST /{ctx}/chats/test/{employee_id}/messages", EVERYBODY, 302, form={"text": "Hello"}),
     # --- balance --------------------------------------------------------------------------------
     at("GET /api/v1/{ctx}/balance", EVERYBODY),
+    at("GET /api/v1/{ctx}/usage", ADMINS),
+    at(
+        "GET /api/v1/{ctx}/charges", EVERYBODY, 403, 200
+    ),  # 200: the personal account; reply by reply is hidden
+    # --- purchases ------------------------------------------------------------------------------
+    at("GET /api/v1/{ctx}/purchases", ADMINS),
+    at("POST /api/v1/{ctx}/purchases", ADMINS, 201, json={"plan": "starter"}),
+    at("GET /api/v1/{ctx}/purchases/{purchase_id}", ADMINS),
+    at("GET /{ctx}/billing", EVERYBODY),
+    at("GET /{ctx}/billing/left", EVERYBODY),
+    at("GET /{ctx}/billing/spending", ADMINS),
+    at("GET /{ctx}/billing/spending/table", ADMINS),
+    at("GET /{ctx}/billing/words/history", EVERYBODY),  # in an organization it says why it is hidden
+    at("GET /{ctx}/billing/words/history/table", EVERYBODY, organization=(404,)),
+    at("GET /{ctx}/billing/words/history/day", EVERYBODY, organization=(404,)),
+    at("GET /{ctx}/billing/purchases", ADMINS),
+    at("GET /{ctx}/billing/purchases/new", ADMINS, 422),  # without saying what
+    at("POST /{ctx}/billing/purchases/new", ADMINS, 302, form={"plan": "starter"}),
+    at("GET /{ctx}/billing/purchases/{purchase_id}", ADMINS),
+    at("POST /{ctx}/billing/purchases/{purchase_id}/checkout", ADMINS, 302),
+    at("POST /{ctx}/billing/purchases/{purchase_id}/cancellation", ADMINS, 302),
+    at("GET /{ctx}/billing/purchases/{purchase_id}/receipt", ADMINS),
+    at("GET /{ctx}/billing/purchases/{test_purchase_id}/test", ADMINS),
+    at("POST /{ctx}/billing/purchases/{test_purchase_id}/test/payment", ADMINS, 302),
+    at("POST /{ctx}/billing/purchases/{test_purchase_id}/test/failure", ADMINS, 302),
+    at("POST /webhooks/stripe", ANYBODY, 404),  # no secret is set: there is nobody to listen to
 ]
 
 # Pages of libraries and of development: no workspace is read there, and what they do is tested in their package.

@@ -227,7 +227,8 @@ def test_somebody_signed_in(world: World, address: Address) -> None:
 @_named(IN_CONTEXT)
 def test_inside_an_organization(world: World, address: Address) -> None:
     expected: dict[str, tuple[int, ...]] = {
-        actor: address.answers if role in address.who else (403,) for actor, role in ROLES.items()
+        actor: (address.organization or address.answers) if role in address.who else (403,)
+        for actor, role in ROLES.items()
     } | dict.fromkeys(STRANGERS, (404,))
     if address.is_api:
         expected |= {"anonymous": (401,), "dead key": (401,)}

@@ -25,6 +25,10 @@ GLOBAL = {
     "workspaces_workspace": "is the workspace: its own id is the key, and the policy asks for it",
     "core_cache": "a library's counters of sign-ins, by address; our own code keeps nothing there",
     "core_ratelimit": "counters by the hash of what is counted; many are asked before a workspace is known",
+    "billing_plan": "the operator's catalogue",
+    "billing_package": "the operator's catalogue",
+    "billing_number": "no policy at all: one function of the owner counts invoices and receipts",
+    "billing_event": "no policy at all: a gateway's word, kept and ended by functions; the operator reads it",
     "core_answer": "no policy at all: two functions of the owner read it by a hash that only the caller can make",
 }
 QUEUE = "procrastinate_"  # the queue carries ids only; a job opens its own scope
@@ -42,6 +46,10 @@ OTHER_INDEXES = {
     "chats_turn": {
         "turns_waiting": "the worker claims from every workspace, oldest first",
         "turns_at_work": "the same: those whose worker is gone",
+    },
+    "billing_payment": {
+        "one_payment_for_a_number": "numbers are the installation's, without gaps",
+        "payments_by_intent": "a gateway's word comes before its workspace is known",
     },
     "workspaces_slug": {"workspaces_slug_pkey": "an address is looked up before its workspace is known"},
     "workspaces_apikey": {"workspaces_apikey_hash_key": "a key is looked up before its workspace is known"},
@@ -66,11 +74,15 @@ DEFINERS = {
     "keep_answer": "a hash that only the caller can make",
     "founded": "a person and the form that they sent",
     "contexts_with_words": "a person who has signed in",
+    "next_payment_number": "nothing: it counts",
+    "keep_event": "what a gateway has signed",
+    "end_event": "an event's own id",
+    "payment_place": "a payment's id, or the gateway's name of its money: gives away its workspace only",
     "knowledge_search": "a workspace, and sources of it",
 } | dict.fromkeys(
     [
         "ledger_balance", "ledger_begin", "ledger_expire", "ledger_extend", "ledger_grant", "ledger_lease",
-        "ledger_reap", "ledger_refund", "ledger_release", "ledger_reserve", "ledger_reverse", "ledger_settle",
+        "ledger_reap", "ledger_refund", "ledger_release", "ledger_reserve", "ledger_reverse", "ledger_settle", "ledger_subscribe", "ledger_replan",
     ],
     "the open workspace",
 )  # fmt: skip
@@ -82,6 +94,8 @@ UNHELD = {
         "workspace_id",
     ): "written by functions only, which hold the wallet's row; that one has the key",
     ("billing_entry", "workspace_id"): "the same",
+    ("billing_day", "workspace_id"): "folded from the entries",
+    ("billing_daychat", "workspace_id"): "folded from the entries",
 }
 
 TENANT = """
@@ -106,7 +120,9 @@ def test_row_security_is_on_and_forced_behind_every_tenant_table() -> None:
         "SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class WHERE relkind IN ('r', 'p')"
     )
     walled = {name for name, on, forced in rows if on and forced}
-    assert (tenant_tables() | {"workspaces_workspace", "core_answer"}) - walled == set()
+    assert (
+        tenant_tables() | {"workspaces_workspace", "core_answer", "billing_event", "billing_number"}
+    ) - walled == set()
 
 
 def test_every_tenant_table_has_the_one_policy() -> None:

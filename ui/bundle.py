@@ -31,6 +31,7 @@ BUNDLES = {
         "employees",
         "knowledge",
         "organizations",
+        "billing",
     ],
     "js/staffroom.js": [
         "theme",
@@ -44,6 +45,7 @@ BUNDLES = {
         "slug",
         "toast",
         "when",
+        "print",
     ],
 }
 

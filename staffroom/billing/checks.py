@@ -14,7 +14,7 @@ FEW = 20
 # Names the workspace as an operator knows it: an organization by its slug, a personal account by its address.
 DIFFERENCES = """
     SELECT d.workspace_id, coalesce(w.slug, u.email, 'unknown'), d.what
-    FROM ledger_differences d
+    FROM (SELECT * FROM ledger_differences UNION ALL SELECT * FROM payment_differences) d
     LEFT JOIN workspaces_workspace w ON w.id = d.workspace_id
     LEFT JOIN accounts_user u ON u.id = w.owner_id
     ORDER BY 2, 1, 3 LIMIT %s

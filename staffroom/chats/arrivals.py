@@ -11,6 +11,7 @@ import msgspec
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from staffroom.billing import alerts
 from staffroom.core import words
 from staffroom.core.errors import Invalid, NotHere, StaffroomError
 from staffroom.core.ids import new_id
@@ -108,6 +109,8 @@ def _arrive(one: Incoming, *, lazy: bool) -> Arrival:
         notes.ring_after_commit()
     if not arrived.repeated:
         notes.news_after_commit(one.chat_id)
+    if isinstance(arrived.refusal, OutOfWordsNow):
+        alerts.ran_out()
     return arrived
 
 

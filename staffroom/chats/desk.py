@@ -6,19 +6,27 @@ with a thread and a connection each. Here those that come while a transaction is
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import Final
 from uuid import UUID
 
 import msgspec
+from django.db import DatabaseError, connection
 
+from staffroom.billing import alerts
 from staffroom.core.bus import Bus
 from staffroom.core.durable import Disk
 from staffroom.core.errors import NotHere
 from staffroom.core.pools import Pool
+from staffroom.core.scope import workspace_scope
 from staffroom.core.together import Together
 
 from . import arrivals, briefs, notes
 from .arrivals import Arrival, Facts, Incoming
+from .failures import OutOfWordsNow
+
+log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 20
 PATIENCE: Final = 2.0
@@ -35,6 +43,8 @@ class Desk:
         promise = self._disk.promise()
         arrival = await self._together.do((workspace_id, promise is not None), one)
         await self._disk.kept(promise)  # also for who is refused: another one's turn made the commit lazy
+        if isinstance(arrival.refusal, OutOfWordsNow):
+            await asyncio.to_thread(_tell_who_pays, workspace_id)
         return arrival
 
     async def _receive(self, key: tuple[UUID, bool], batch: list[Incoming]) -> list[Arrival | Exception]:
@@ -56,3 +66,13 @@ class Desk:
             self._bus.post(notes.TURNS, notes.RING, b"1")
         for chat_id in {one.chat_id for one, it in came if not it.repeated}:
             self._bus.post(notes.CHATS, chat_id.hex, notes.NEWS)
+
+
+def _tell_who_pays(workspace_id: UUID) -> None:
+    try:
+        with workspace_scope(workspace_id):
+            alerts.ran_out()
+    except DatabaseError:  # the sweep looks at it, too
+        log.exception("words ran out in %s", workspace_id)
+    finally:
+        connection.close()

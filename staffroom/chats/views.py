@@ -153,7 +153,7 @@ def _news(request: HttpRequest, member: Member, chat_id: UUID) -> HttpResponse:
 
 def _shown(member: Member, chat_id: UUID) -> dict[str, Any]:
     talk = showing.talk(member, chat_id)
-    return {"talk": talk, "bubbles": talk.bubbles, "words_left": talk.words_left}
+    return {"talk": talk, "bubbles": talk.bubbles, "left": talk.left}
 
 
 def _refused(request: HttpRequest, refused: StaffroomError) -> HttpResponse:

@@ -21,7 +21,6 @@ def home(request: HttpRequest, member: Member) -> HttpResponse:
     shown = {
         "beginning": queries.beginning(),
         "balance": balance,
-        "words_left": balance.words_left,
         "manages": member.may(May.MANAGE_MEMBERS),
     }
     return render(request, "dashboard/home.html", shown)

@@ -137,6 +137,12 @@ def member_count(member: Member, at_most: int = 1000) -> int:
     return int(number)
 
 
+def managers(member: Member, limit: int = 20) -> list[Colleague]:
+    """The owner and the admins: whom a member asks for what only they may do. The owner first."""
+    sql = f"{_COLLEAGUES} AND m.role = 'admin' ORDER BY w.owner_id <> u.id, m.joined_at, m.id LIMIT %(limit)s"
+    return [_colleague(row) for row in _rows(sql, {"workspace": member.workspace_id, "limit": limit})]
+
+
 def colleague(member: Member, user_id: UUID) -> Colleague | None:
     rows = _rows(f"{_COLLEAGUES} AND u.id = %(user)s", {"workspace": member.workspace_id, "user": user_id})
     return next(map(_colleague, rows), None)
@@ -145,6 +151,42 @@ def colleague(member: Member, user_id: UUID) -> Colleague | None:
 def _colleague(row: tuple[Any, ...]) -> Colleague:
     id_, user_id, name, email, role, joined_at = row
     return Colleague(id_, user_id, name, email, Role(role), joined_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The open workspace, for those who act without a member; `slug` is None for a personal account."""
+
+    slug: str | None
+    name: str
+
+
+def place() -> Place:
+    [row] = _rows("SELECT slug, name FROM workspaces_workspace WHERE id = current_workspace()", {})
+    return Place(*row)
+
+
+_PAYERS = f"""
+    SELECT u.email, {_NAME}, u.language FROM workspaces_membership m JOIN accounts_user u ON u.id = m.user_id
+    WHERE m.workspace_id = current_workspace() AND m.status = 'active' AND m.role = 'admin' AND u.is_active
+    ORDER BY m.joined_at, m.id LIMIT 100
+"""  # noqa: S608
+
+
+def payers() -> list[tuple[str, str, str]]:
+    """Address, name and language of the open workspace's owner and admins; of a personal account its person."""
+    return _rows(_PAYERS, {})
+
+
+_NAMES = f"""
+    SELECT u.id, {_NAME} FROM workspaces_membership m JOIN accounts_user u ON u.id = m.user_id
+    WHERE m.workspace_id = %(workspace)s AND u.id = ANY(%(users)s)
+"""  # noqa: S608
+
+
+def names(member: Member, user_ids: list[UUID]) -> dict[UUID, str]:
+    """Of those who are members of the organization, or were."""
+    return dict(_rows(_NAMES, {"workspace": member.workspace_id, "users": user_ids}))
 
 
 @dataclass(frozen=True, slots=True)
