@@ -109,6 +109,10 @@ class MemberWords:
     own: bool
     used: int
 
+    @property
+    def reached(self) -> bool:
+        return self.limit is not None and self.used >= self.limit
+
 
 _MEMBER_WORDS = """
     SELECT u.id, CASE WHEN m.own THEN m.words_limit ELSE w.member_limit END, coalesce(m.own, false),

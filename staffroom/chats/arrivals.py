@@ -24,7 +24,7 @@ from staffroom.employees.settings import Settings
 from staffroom.workspaces.members import By, Member
 
 from . import briefs, notes
-from .failures import EmployeeOff, EmployeePaused, OutOfWordsNow
+from .failures import MEMBER_LIMIT, EmployeeOff, EmployeePaused, MemberLimitNow, OutOfWordsNow
 
 LONGEST: Final = 20_000
 """Characters of a message."""
@@ -121,7 +121,7 @@ FACTS: Final = """
     FROM chats_facts(%s::uuid, %s::uuid[], %s)
 """
 ARRIVE: Final = """
-    SELECT verdict, message, number, at, turn, text, name
+    SELECT verdict, message, number, at, turn, text, name, member_limit
     FROM chats_arrive_together(%s::uuid, %s::jsonb, %s::boolean)
 """
 
@@ -172,10 +172,12 @@ def asking(one: Incoming, facts: Facts) -> dict[str, Any]:
 
 def arrival(one: Incoming, row: tuple[Any, ...]) -> Arrival | NotHere:
     """What `chats_arrive_together` answers."""
-    verdict, message, number, at, turn, text, name = row
+    verdict, message, number, at, turn, text, name, member_limit = row
     if verdict == "gone":
         return NotHere()
-    refusal = _REFUSALS[verdict]() if verdict in _REFUSALS else None
+    refusal: StaffroomError | None = _REFUSALS[verdict]() if verdict in _REFUSALS else None
+    if verdict == MEMBER_LIMIT:
+        refusal = MemberLimitNow(member_limit)
     fresh, repeated = verdict == "asked", verdict == "duplicate"
     return Arrival(message, number, at, text or "", name, turn, refusal, fresh, repeated)
 

@@ -17,7 +17,7 @@ LOCK_CLASS: Final = 1_398_034_502
 """Of the advisory locks by which a worker shows that it lives."""
 
 _TAKE = "SELECT * FROM turns_take(%s, %s, %s, %s, %s, %s)"
-_HOLD = "SELECT turn_hold(%s, %s, %s)"
+_HOLD = "SELECT held, short FROM turn_hold(%s, %s, %s)"
 _CHECKPOINT = "SELECT * FROM turns_checkpoint(%s, %s, %s::uuid[], %s::uuid[], %s::int[], %s::text[])"
 _HAND_BACK = "SELECT turns_hand_back(%s, %s::uuid[], %s::uuid[], %s::int[])"
 _FINISH = "SELECT * FROM turns_finish(%s, %s::jsonb)"
@@ -100,10 +100,11 @@ async def search(pool: Pool, turn: Turn, sources: Sequence[UUID], question: str,
     return [Found(*row) for row in await pool.rows(_SEARCH, values, patience=LEASE.seconds)]
 
 
-async def hold(pool: Pool, turn: Turn, words: int) -> int:
-    """How many words are held for the turn, after asking for `words` altogether."""
+async def hold(pool: Pool, turn: Turn, words: int) -> tuple[int, str]:
+    """How many words are held for the turn, after asking for `words` altogether, and why not all: a stable word."""
     rows = await pool.rows(_HOLD, [turn.workspace_id, turn.id, words], patience=LEASE.seconds)
-    return int(rows[0][0])
+    held, short = rows[0]
+    return held, short
 
 
 async def checkpoint(pool: Pool, worker: int, turns: Sequence[Turn]) -> set[UUID]:

@@ -17,6 +17,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from staffroom.billing import queries as billing
 from staffroom.core import mail
 from staffroom.core.errors import Invalid, NotHere, StaffroomError, TooMany
 
@@ -122,9 +123,18 @@ def _members(request: HttpRequest, member: Member) -> dict[str, Any]:
         "members": queries.members(member, request.GET.get("cursor"), ROWS, q),
         "count": queries.member_count(member),
     }
+    shown["words"] = _words(member, shown["members"].items)
+    shown["everybodys_limit"] = billing.everybodys_limit()
     if member.may(May.MANAGE_MEMBERS):
         shown |= _sent(request, member)
     return shown
+
+
+def _words(member: Member, colleagues: list[queries.Colleague]) -> dict[UUID, billing.MemberWords]:
+    """What people may use and have used: of everybody for those who set it, else one's own."""
+    if member.may(May.SETTINGS):
+        return billing.member_words([one.user_id for one in colleagues])
+    return billing.member_words([member.user_id]) if member.user_id else {}
 
 
 def _sent(request: HttpRequest, member: Member) -> dict[str, Any]:
