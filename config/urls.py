@@ -17,6 +17,7 @@ context_pages: list = [
     path("", include("staffroom.chats.urls")),
     path("", include("staffroom.employees.urls")),
     path("", include("staffroom.knowledge.urls")),
+    path("", include("staffroom.archives.urls")),
     path("", include("staffroom.billing.urls")),
 ]
 

@@ -31,6 +31,7 @@ BUNDLES = {
         "employees",
         "knowledge",
         "organizations",
+        "archives",
         "billing",
     ],
     "js/staffroom.js": [

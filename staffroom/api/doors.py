@@ -87,11 +87,17 @@ class CsrfFailed(Forbidden):
 
 
 def route(
-    deed: May, *, only: str | None = None, replay: View | None = None, opens: bool = False
+    deed: May,
+    *,
+    only: str | None = None,
+    replay: View | None = None,
+    closed: bool = False,
+    apart: bool = False,
 ) -> Callable[[View], View]:
     """For a route inside a context. `only="organization"`: the route does not exist in a personal account.
 
-    `opens`: the view opens the scope itself where it needs one; it is open for a write with a key.
+    `closed`: it also exists for the owner of an organization in the grace time of its deletion. `apart`: the view
+    opens scopes itself, for long work before the transaction, or for a second context after the first.
     """
 
     def decorate(view: View) -> View:
@@ -100,10 +106,10 @@ def route(
             admit(request)
             if request.moved_to:
                 return moved(request)
-            member = enter(request, deed, only=only)
-            if opens and _key(request) is None:
+            member = enter(request, deed, only=only, closed=closed)
+            if apart and _key(request) is None:
                 return as_answer(view(request, member, **values))
-            with workspace_scope(member.workspace_id):
+            with transaction.atomic() if apart else workspace_scope(member.workspace_id):
                 return _act(request, view, (member,), values, member, replay)
 
         entered.deed, entered.only = deed, only  # type: ignore[attr-defined]

@@ -42,9 +42,16 @@ def waiting() -> list[UUID]:
     return _found(WAITING, "time runs out in every workspace")
 
 
+# Where an organization was closed, nothing runs.
+OPEN = """
+    SELECT o.workspace_id FROM ({}) o
+    JOIN workspaces_workspace open ON open.id = o.workspace_id AND open.closed_at IS NULL
+"""
+
+
 def _found(sql: str, reason: str) -> list[UUID]:
     with across_workspaces(reason), connections["platform"].cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(OPEN.format(sql))
         return [workspace_id for (workspace_id,) in cursor.fetchall()]
 
 

@@ -179,6 +179,28 @@ def charges(
     return page(rows, limit, "charges", lambda row: (row.sequence,))
 
 
+_BETWEEN = """
+    SELECT {key}, -sum(plan + bonus + purchased)::bigint FROM billing_entry
+    WHERE workspace_id = %(workspace)s AND kind = 'charge'
+      AND sequence > ledger_sequence_at(%(first)s) AND sequence <= ledger_sequence_at(%(after)s) GROUP BY 1
+"""
+
+
+def hours_between(first: datetime, after: datetime) -> dict[datetime, int]:
+    """Words by hour, straight from the entries: for a day or two."""
+    return dict(_between("date_trunc('hour', at)", first, after))
+
+
+def employees_between(first: datetime, after: datetime) -> dict[UUID, int]:
+    """The same by employee; `NOBODY` for those without one."""
+    return dict(_between(f"coalesce(employee_id, '{NOBODY}')", first, after))
+
+
+def _between(key: str, first: datetime, after: datetime) -> Sequence[tuple[Any, ...]]:
+    values = {"workspace": current_workspace_id(), "first": first, "after": after}
+    return _rows(_BETWEEN.format(key=key), values)
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """The balance as it was at that time; None for a time before the first entry."""

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
+from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Field, Query, Router, Schema
 
 from staffroom.api.doors import answer, route
 from staffroom.api.shapes import In, PageOf, Paging, Problem
-from staffroom.core import scope
 from staffroom.core.answers import Unreachable, named, problem
 from staffroom.core.bus import Subscription
 from staffroom.core.durable import Lost
@@ -156,7 +156,8 @@ def again(request: Any, member: Member, first: dict[str, Any], chat_id: UUID, ne
             status=first["status"],
             content_type="application/problem+json",
         )
-    queries.row(member, chat_id)
+    with workspace_scope(member.workspace_id):
+        queries.row(member, chat_id)
     told = Event("message", first["message"], first["position"])
     watch = Watch(Position(first["message"]["number"]), only=first["turn"])
     return _followed(request, member, chat_id, watch, told)
@@ -167,7 +168,7 @@ def again(request: Any, member: Member, first: dict[str, Any], chat_id: UUID, ne
     response={200: Messages, 402: Problem, 409: Problem, 502: Problem},
     summary="Say something",
 )
-@route(May.WORK, replay=again, opens=True)
+@route(May.WORK, replay=again, apart=True)
 def say(request: Any, member: Member, chat_id: UUID, new: NewMessage) -> Any:
     """As the customer; the answer comes when the reply is complete, or as a stream of server-sent events with
     `Accept: text/event-stream`: `message`, `delta`…, `done` or `error`. `restart` takes back what was told so
@@ -178,10 +179,12 @@ def say(request: Any, member: Member, chat_id: UUID, new: NewMessage) -> Any:
             written = takeovers.write(chat_id, new.text, by=member)
         return {"messages": [_message(written.message, written, "manager")]}
     subscription = streams.subscribe(chat_id)  # before the commit: the first words cannot be missed
-    if scope.is_open():  # the answer is to be kept for the same Idempotency-Key, in the same transaction
+    if connection.in_atomic_block:  # the answer is kept for the same Idempotency-Key, in the same transaction
         promise = streams.disk.promise()
-        lazy = promise is not None
-        arrival = arrivals.receive(chat_id, new.text, by=member, external_id=new.external_id, lazy=lazy)
+        with workspace_scope(member.workspace_id):
+            arrival = arrivals.receive(
+                chat_id, new.text, by=member, external_id=new.external_id, lazy=promise is not None
+            )
         return _told(request, member, chat_id, arrival, subscription, promise)
     one = arrivals.incoming(chat_id, new.text, by=member, external_id=new.external_id)
 

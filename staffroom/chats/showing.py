@@ -46,6 +46,7 @@ class Bubble:
     number: int
     who: str
     name: str
+    avatar: str
     at: datetime
     text: str
     html: SafeString | None
@@ -115,6 +116,7 @@ def bubble(member: Member, said: Said) -> Bubble:
         number=said.number,
         who="person" if said.author == "manager" else said.author,
         name=said.name or _("Customer"),
+        avatar=said.avatar if said.author == "manager" else "",
         at=said.created_at,
         text=said.text,
         html=markdown.html(said.text) if by_employee else None,

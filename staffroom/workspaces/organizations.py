@@ -26,6 +26,7 @@ HELD = timedelta(days=90)  # a former slug leads to its organization and is nobo
 def found(name: str, *, by: User, slug: str = "", founding_key: UUID | None = None) -> Workspace:
     """A new organization that `by` owns. A repeated `founding_key` gives the one that it founded before."""
     name, slug = together(partial(names.checked, name), partial(slugs.wished, slug))
+    standing.present(by)
     if founding_key and (former := _founded(by, founding_key)):
         return former
     workspace = Workspace(kind=ORGANIZATION, name=name, owner=by, founding_key=founding_key)

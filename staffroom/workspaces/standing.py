@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db import connection
+
 from staffroom.accounts.models import User
 from staffroom.core.errors import NotHere
 from staffroom.core.scope import current_workspace_id
@@ -34,6 +36,25 @@ def lock() -> Workspace:
     if workspace.closed_at or workspace.kind != ORGANIZATION:
         raise NotHere
     return workspace
+
+
+@part
+def present(user: User) -> None:
+    """Whoever founds or joins is still there, and stays until the end of the sentence (`farewells` waits for it)."""
+    _hold(user, "pg_advisory_xact_lock_shared")
+
+
+@part
+def departing(user: User) -> None:
+    """Whoever departs does so once, and joins nothing meanwhile."""
+    _hold(user, "pg_advisory_xact_lock")
+
+
+def _hold(user: User, lock: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {lock}(hashtextextended('person ' || %s, 0))", [str(user.pk)])
+    if not User.objects.filter(pk=user.pk, is_active=True).exists():
+        raise NotHere
 
 
 def role_of(workspace: Workspace, membership: Membership) -> Role:

@@ -25,10 +25,12 @@ from staffroom.billing import alerts
 from staffroom.billing.models import Alert
 from staffroom.core.mail import can_deliver
 from staffroom.core.scope import is_open
+from staffroom.workspaces import avatars
 from staffroom.workspaces.permissions import May
 
 register = template.Library()
 TONES = 8
+_LARGE = {"l", "xl"}  # on a dense screen more pixels than the small picture has
 
 
 @register.simple_tag
@@ -103,8 +105,10 @@ def mail_stays() -> bool:
 
 @register.inclusion_tag("components/avatar.html")
 def avatar(name: str, image: str = "", classes: str = "") -> dict[str, object]:
-    """{% avatar user.name user.avatar_url "l square" %}: a picture, or initials on a tone that follows the name."""
-    return {"initials": initials(name), "tone": tone(name), "image": image, "classes": classes}
+    """{% avatar user.name user.avatar "l square" %}: a picture, or initials on a tone that follows the name."""
+    size = avatars.LARGE if _LARGE & set(classes.split()) else avatars.SMALL
+    picture = avatars.path(image, size) if image else ""
+    return {"initials": initials(name), "tone": tone(name), "image": picture, "classes": classes}
 
 
 @register.filter

@@ -1,6 +1,8 @@
 // canvas[data-chart]: Chart.js with the colours of the page, drawn anew when the theme changes.
+// The library is loaded when the first canvas is there: a page without one does not pay for it.
 // data-values: {labels: [ISO days], values: [..]} or {labels, series: [{name, values}]}.
 (() => {
+  const library = document.currentScript.dataset.library;
   const page = document.documentElement.lang;
   const short = new Intl.DateTimeFormat(page, { day: "numeric", month: "short", timeZone: "UTC" });
   const long = new Intl.DateTimeFormat(page, { dateStyle: "full", timeZone: "UTC" });
@@ -49,12 +51,24 @@
       },
     }));
   };
-  const all = () => {
+  const redraw = () => {
+    Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
     while (charts.length) charts.pop().destroy();
     document.querySelectorAll("canvas[data-chart]").forEach(draw);
   };
-  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+  let asked = false;
+  const all = () => {
+    if (!document.querySelector("canvas[data-chart]")) return;
+    if (window.Chart) return redraw();
+    if (asked) return;
+    asked = true;
+    const script = document.createElement("script");
+    script.src = library;
+    script.onload = redraw;
+    document.head.append(script);
+  };
   all();
+  document.addEventListener("htmx:afterSettle", (event) => { if (event.target.querySelector?.("canvas[data-chart]")) all(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", all);
   new MutationObserver(all).observe(document.documentElement, { attributes: true, attributeFilter: ["data-bs-theme"] });
 })();

@@ -155,7 +155,7 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("chats", "0004_together"), ("billing", "0005_member_limits")]
+    dependencies = [("chats", "0008_together"), ("billing", "0005_member_limits")]
     operations = [
         migrations.RunSQL("DROP FUNCTION chats_arrive_together, turn_hold", migrations.RunSQL.noop),
         *[migrations.RunSQL(function, migrations.RunSQL.noop) for function in (ARRIVE, TOGETHER, HOLD)],

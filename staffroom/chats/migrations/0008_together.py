@@ -9,7 +9,8 @@ from django.db import migrations
 
 GENERIC = import_module("staffroom.chats.migrations.0003_turns").GENERIC
 
-# What is known of a chat before a message comes in; a chat without a row is not there. Step by step and by key: a
+# What is known of a chat before a message comes in; a chat without a row is not there, and in a closed organization
+# none is. Step by step and by key: a
 # join's plan would be a guess as long as the tables have no statistics.
 FACTS = f"""
 CREATE FUNCTION chats_facts(p_workspace uuid, p_chats uuid[], p_window int) RETURNS TABLE (
@@ -21,6 +22,9 @@ DECLARE
     e employees_employee;
 BEGIN
     PERFORM set_config('app.workspace_id', p_workspace::text, true);
+    IF NOT EXISTS (SELECT FROM workspaces_workspace WHERE id = p_workspace AND closed_at IS NULL) THEN
+        RETURN;
+    END IF;
     FOR c IN SELECT * FROM chats_chat WHERE workspace_id = p_workspace AND id = ANY (p_chats) LOOP
         IF e.id IS DISTINCT FROM c.employee_id THEN
             SELECT * INTO e FROM employees_employee WHERE workspace_id = p_workspace AND id = c.employee_id;
@@ -172,7 +176,7 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("chats", "0003_turns")]
+    dependencies = [("chats", "0007_tally")]
     operations = [
         migrations.RunSQL(function, migrations.RunSQL.noop) for function in (FACTS, ARRIVE, TOGETHER, TAKE)
     ]
