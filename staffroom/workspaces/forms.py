@@ -31,7 +31,7 @@ class Ruled(forms.Form):
 
 
 class Line(forms.Field):
-    widget = forms.TextInput
+    widget: Any = forms.TextInput
 
     def __init__(self, label: Any, *, required: bool = True, **attrs: str) -> None:
         super().__init__(

@@ -39,6 +39,7 @@ ACTIONS = {
     "member.role_changed": gettext_lazy("Role changed"),
     "member.removed": gettext_lazy("Member removed"),
     "member.left": gettext_lazy("Member left"),
+    "limit.changed": gettext_lazy("Word limit changed"),
     "purchase.paid": gettext_lazy("Purchase paid"),
     "purchase.refunded": gettext_lazy("Purchase refunded"),
     "purchase.disputed": gettext_lazy("Purchase disputed by the bank"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -14,9 +14,10 @@ from pydantic import Field
 
 from staffroom.api.doors import PersonNeeded, answer, personal_route, route, within_limits
 from staffroom.api.shapes import In, PageOf, Paging, Problem
+from staffroom.billing import limits
 from staffroom.billing import queries as balances
 from staffroom.core.answers import document
-from staffroom.core.errors import Invalid, NotHere
+from staffroom.core.errors import NotHere
 from staffroom.core.scope import workspace_scope
 
 from . import (
@@ -99,7 +100,9 @@ class Colleague(Schema):
 
 class MemberChange(In):
     role: str | None = Field(None, description="`admin` or `member`; left out, it stays.")
-    words_limit: Any = Field(None, description="Cannot be set: answered with 422.")
+    words_limit: int | Literal["none"] | None = Field(
+        None, description="Words a month; `none`: no limit, null: the one for everybody."
+    )
 
 
 class NewOwner(In):
@@ -311,20 +314,24 @@ def members(
 ) -> Any:
     """The longest there first, or as `sort` says (`-` turns it round); `q` is looked for in name and address."""
     found = queries.members(member, paging.cursor, paging.limit, q, sort=sort, role=role)
-    return {"items": [_colleague(one) for one in found.items], "next": found.next}
+    return {"items": _colleagues(member, found.items), "next": found.next}
 
 
 @router.patch(
-    "o/{slug:slug}/members/{uuid:user_id}", response=Colleague, tags=["members"], summary="Change a role"
+    "o/{slug:slug}/members/{uuid:user_id}",
+    response=Colleague,
+    tags=["members"],
+    summary="Change a role or a word limit",
 )
 @route(May.MANAGE_MEMBERS)
 def change_member(request: Any, member: Member, user_id: UUID, change: MemberChange) -> Any:
-    """Never the owner's (`owner_cannot_be_removed`), and nobody becomes owner this way."""
+    """The role: never the owner's (`owner_cannot_be_removed`), and nobody becomes owner this way."""
     if "words_limit" in change.model_fields_set:
-        raise Invalid({"words_limit": [_("Members have no word limits here.")]})
+        member.require(May.SETTINGS)
+        limits.limit(user_id, _rule(change.words_limit), by=member)
     if change.role is not None:
         memberships.change_role(user_id, change.role, by=member)
-    return _colleague(_found(member, user_id))
+    return _one(member, user_id)
 
 
 @router.delete(
@@ -342,7 +349,7 @@ def transfer(request: Any, member: Member, new: NewOwner) -> Any:
     """To another active member, with a personal key of the owner. The former owner becomes admin, or leaves."""
     _by_a_person(request, _("Use a personal key here. In a browser the Members page asks for the password."))
     ownership.transfer(new.user_id, by=member, leave=new.leave)
-    return _colleague(_found(member, new.user_id))
+    return _one(member, new.user_id)
 
 
 @router.post("o/{slug:slug}/leave", response={204: None}, tags=["members"], summary="Leave")
@@ -589,7 +596,21 @@ def _founded(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def _colleague(one: queries.Colleague) -> dict[str, Any]:
+def _rule(words: int | str | None) -> limits.Rule:
+    if words is None:
+        return limits.LIKE_ALL
+    return limits.Rule(True, words) if isinstance(words, int) else limits.NO_LIMIT
+
+
+def _colleagues(member: Member, found: Sequence[queries.Colleague]) -> list[dict[str, Any]]:
+    """What people have used is for those who may limit it; each member sees their own."""
+    words = balances.member_words(
+        [one.user_id for one in found if member.may(May.SETTINGS) or one.user_id == member.user_id]
+    )
+    return [_colleague(one, words.get(one.user_id)) for one in found]
+
+
+def _colleague(one: queries.Colleague, words: balances.MemberWords | None) -> dict[str, Any]:
     return {
         "user": {
             "id": one.user_id,
@@ -599,14 +620,15 @@ def _colleague(one: queries.Colleague) -> dict[str, Any]:
         },
         "role": one.role,
         "joined_at": one.joined_at,
-        "words_limit": None,
-        "words_used": None,
+        "words_limit": words.limit if words else None,
+        "words_used": words.used if words else None,
     }
 
 
-def _found(member: Member, user_id: UUID) -> queries.Colleague:
-    if (one := queries.colleague(member, user_id)) is None:
+def _one(member: Member, user_id: UUID) -> dict[str, Any]:
+    if (found := queries.colleague(member, user_id)) is None:
         raise NotHere
+    [one] = _colleagues(member, [found])
     return one
 
 
