@@ -6,7 +6,7 @@ member run in the member's open scope.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,9 +79,12 @@ def organization(member: Member) -> Organization:
     return Organization(*row)
 
 
-def organizations(user_id: UUID) -> list[Organization]:
-    """Where the person is active, by name."""
-    rows = _rows("SELECT * FROM organizations_of(%(user)s)", {"user": user_id})
+def organizations(user_id: UUID, only: Collection[UUID] | None = None) -> list[Organization]:
+    """Where the person is active, by name; of those in `only`, where it is given."""
+    sql, values = "SELECT * FROM organizations_of(%(user)s)", {"user": user_id}
+    if only is not None:
+        sql += " WHERE slug IN (SELECT slug FROM contexts_of(%(user)s) WHERE id = ANY (%(only)s))"
+    rows = _rows(sql, {**values, "only": list(only or ())})
     return [Organization(*row) for row in rows]
 
 

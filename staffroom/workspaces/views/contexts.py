@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve
 from django.views.decorators.http import require_GET
 
-from .. import deletion, invitations, queries
+from .. import deletion, factors, invitations, queries
 from ..doors import door, person
 from ..members import Member
 from ..models import ORGANIZATION, PERSONAL
@@ -37,7 +37,11 @@ def bare(request: Any, path: str = "") -> HttpResponse:
 def switcher(request: Any, member: Member) -> HttpResponse:
     """The fragment behind the button; `at` is the page it was opened on."""
     keep = sections(request.GET.get("at", ""))
-    contexts = [_entry(context, member, keep) for context in queries.contexts(request.user.id)]
+    barring = {one.id for one in factors.barring(request.user)}
+    contexts = [
+        _entry(context, member, keep) | {"barred": context.id in barring}
+        for context in queries.contexts(request.user.id)
+    ]
     contexts.sort(key=lambda entry: not entry["current"])
     offers = [
         {
