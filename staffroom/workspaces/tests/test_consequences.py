@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from html import unescape
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import path
 
-from config import urls as addresses
 from staffroom.accounts.models import User
 from staffroom.chats import conversations, takeovers
 from staffroom.employees import roster
@@ -109,7 +110,7 @@ class TestAnOwnerWhoWantsToLeave:
 def with_deletion(name: str) -> Any:
     """The program's addresses, and one more before them."""
     there = path("o/<slug:slug>/organization/deletion", lambda request, slug: HttpResponse(), name=name)
-    return type("Addresses", (), {"urlpatterns": [there, *addresses.urlpatterns]})
+    return type("Addresses", (), {"urlpatterns": [there, *import_module(settings.ROOT_URLCONF).urlpatterns]})
 
 
 class TestGeneral:
