@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from html import unescape
-from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.conf import settings
 from django.http import HttpResponse
 from django.test import override_settings
-from django.urls import path
+from django.urls import get_resolver, path
 
 from staffroom.accounts.models import User
 from staffroom.chats import conversations, takeovers
@@ -110,7 +108,7 @@ class TestAnOwnerWhoWantsToLeave:
 def with_deletion(name: str) -> Any:
     """The program's addresses, and one more before them."""
     there = path("o/<slug:slug>/organization/deletion", lambda request, slug: HttpResponse(), name=name)
-    return type("Addresses", (), {"urlpatterns": [there, *import_module(settings.ROOT_URLCONF).urlpatterns]})
+    return type("Addresses", (), {"urlpatterns": [there, *get_resolver().url_patterns]})
 
 
 class TestGeneral:
