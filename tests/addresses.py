@@ -151,6 +151,7 @@ ADDRESSES: list[Address] = [
     at("GET /api/v1/openapi.json", ANYBODY),
     at("GET /api/v1/docs", ANYBODY),
     at("GET /avatars/{name}.webp", ANYBODY, 404),
+    at("GET /help/roles", ANYBODY),
     # --- a person's own -------------------------------------------------------------------------
     at("GET /api/v1/user", PERSON),
     at("GET /api/v1/contexts", PERSON),
@@ -187,6 +188,8 @@ ADDRESSES: list[Address] = [
     at("GET /api/v1/o/{slug}/members", EVERYBODY),
     at("PATCH /api/v1/o/{slug}/members/{user_id}", ADMINS, json={"role": "admin"}),
     at("DELETE /api/v1/o/{slug}/members/{user_id}", ADMINS, 204),
+    at("GET /api/v1/o/{slug}/words-limit", EVERYBODY),
+    at("PUT /api/v1/o/{slug}/words-limit", ADMINS, json={"words_limit": None}),
     at("POST /api/v1/o/{slug}/owner", OWNER, json={"user_id": "{user_id}"}, moves=True),
     at("POST /api/v1/o/{slug}/leave", EVERYBODY, 204, 409, keys=(403,), moves=True),  # 409: the owner
     at("GET /api/v1/o/{slug}/keys", ADMINS),
@@ -209,6 +212,10 @@ ADDRESSES: list[Address] = [
     at("GET /{ctx}/organization/slug/check", ADMINS, me=False),
     at("GET /{ctx}/organization/members/{user_id}/role", ADMINS, me=False),
     at("POST /{ctx}/organization/members/{user_id}/role", ADMINS, 302, form={"role": "admin"}, me=False),
+    at("GET /{ctx}/organization/members/{user_id}/limit", ADMINS, me=False),
+    at("POST /{ctx}/organization/members/{user_id}/limit", ADMINS, 302, form={"kind": "default"}, me=False),
+    at("GET /{ctx}/organization/members/limit", ADMINS, me=False),
+    at("POST /{ctx}/organization/members/limit", ADMINS, 302, form={"kind": "none"}, me=False),
     at("GET /{ctx}/organization/members/{user_id}/removal", ADMINS, me=False),
     at("POST /{ctx}/organization/members/{user_id}/removal", ADMINS, 302, me=False),
     at("GET /{ctx}/organization/departure", EVERYBODY, me=False),
@@ -227,6 +234,8 @@ ADDRESSES: list[Address] = [
     at("POST /{ctx}/organization/audit/verification", ADMINS, me=False),
     at("GET /{ctx}/organization/audit/table", ADMINS, me=False),
     at("POST /{ctx}/organization/invitations", ADMINS, 422, form={"email": "nobody"}, me=False),
+    at("GET /{ctx}/organization/invitations/bulk", ADMINS, me=False),
+    at("POST /{ctx}/organization/invitations/bulk", ADMINS, 422, form={"emails": "nobody"}, me=False),
     at("POST /{ctx}/organization/invitations/{invitation_id}/resend", ADMINS, 302, me=False),
     at("POST /{ctx}/organization/invitations/{invitation_id}/revoke", ADMINS, 302, me=False),
     # --- employees ------------------------------------------------------------------------------

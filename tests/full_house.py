@@ -7,6 +7,7 @@ from uuid import UUID
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
+from staffroom.archives import exports, imports
 from staffroom.billing import alerts, ledger, payments, plans, reports
 from staffroom.billing.models import Dispute
 from staffroom.chats import arrivals, conversations, takeovers, tally
@@ -41,6 +42,8 @@ def furnished(cast: Cast, workspace: Workspace, chats: int = 3) -> Workspace:
         ledger.grant("purchased", f"order {workspace.id}", 5000, by=by, reason="An invoice")
         spent(chat.id, by)
         bought(by)
+        exports.start(by=by)
+        imports.start(ContentFile(b"no archive", "house.zip"), by=by)
         for name in ("avatars/a.webp", "knowledge/deep/b.pdf", "c.txt"):
             files.save(name, ContentFile(b"content"))
         workspace.slug = organizations.change(by=by, slug=f"moved-{workspace.id.hex[-8:]}").slug

@@ -92,7 +92,7 @@ def told_right(shop: Workspace, before: dict[str, int]) -> None:
     assert said.rows_erased == before
     assert set(said.rows_after) == tenant_tables() | {"workspaces_workspace"}
     assert set(said.rows_after.values()) == {0}
-    assert (said.files_before, said.files_after) == (3, 0)
+    assert (said.files_before, said.files_after) == (4, 0)
 
 
 def counted(shop: Workspace) -> dict[str, int]:
@@ -341,7 +341,7 @@ def test_the_operator_sees_every_deletion(
     cli.main(["deletions"])
     line = next(line for line in capsys.readouterr().out.splitlines() if f"/o/{shop.slug} " in line)
     assert line.startswith("done")
-    assert line.endswith("rows, 3 → 0 files")
+    assert line.endswith("rows, 4 → 0 files")
     cli.main(["deletions", "--certificate", str(shop.id)])
     assert '"chats_message": 0' in capsys.readouterr().out
     with pytest.raises(SystemExit):

@@ -78,6 +78,7 @@ DEFINERS = {
     "invitations_of": "an address that its person has verified",
     "invitation_by_token": "the hash of a token",
     "owner_has_a_membership": "trigger: a workspace and its owner stay in step",
+    "person_listed": "trigger: a person whose name or address has changed",
     "claim_answer": "a hash that only the caller can make",
     "keep_answer": "a hash that only the caller can make",
     "founded": "a person and the form that they sent",
@@ -90,7 +91,7 @@ DEFINERS = {
     "knowledge_search": "a workspace, and sources of it",
 } | dict.fromkeys(
     [
-        "ledger_balance", "ledger_begin", "ledger_expire", "ledger_extend", "ledger_grant", "ledger_lease",
+        "ledger_balance", "ledger_begin", "ledger_expire", "ledger_extend", "ledger_grant", "ledger_lease", "ledger_limit",
         "ledger_reap", "ledger_refund", "ledger_release", "ledger_reserve", "ledger_reverse", "ledger_settle", "ledger_subscribe", "ledger_replan",
     ],
     "the open workspace",
@@ -103,6 +104,7 @@ UNHELD = {
         "workspace_id",
     ): "written by functions only, which hold the wallet's row; that one has the key",
     ("billing_entry", "workspace_id"): "the same",
+    ("billing_memberwords", "workspace_id"): "the same",
     ("billing_day", "workspace_id"): "folded from the entries",
     ("chats_hour", "workspace_id"): "counted from the messages",
     ("billing_daychat", "workspace_id"): "folded from the entries",

@@ -36,6 +36,7 @@ ACROSS = {
     "staffroom/archives/sweeping.py": 1,  # archives lose their workers and come to their ends in every workspace
     "staffroom/billing/checks.py": 1,  # the ledger is checked as a whole
     "staffroom/chats/tally.py": 1,  # hours are counted in every workspace
+    "staffroom/billing/ordered.py": 2,  # the operator sees what was ordered
     "staffroom/billing/jobs.py": 2,  # time runs out in every workspace; a gateway's word comes before its workspace
     "staffroom/workspaces/certificates.py": 1,  # the operator answers for every deletion
     "staffroom/workspaces/erasing.py": 1,  # grace times end in every workspace
@@ -196,6 +197,7 @@ class TestJobs:
 # Jobs without a workspace, each with the reason.
 WITHOUT_WORKSPACE = {
     "core.mail.deliver": "a mail is written out when it is enqueued: no tenant's row is read",
+    "core.mail.write": "it is given all that the letter says: no tenant's row is read",
     "billing.sweep": "over all workspaces, as the platform",
     "chats.tally": "something is said in every workspace",
     "billing.fold": "every workspace has days",
@@ -265,6 +267,7 @@ KEPT = {
     "staffroom/core/crypto.py",  # keys made from the installation's own
     "staffroom/core/outbound/connections.py",  # certificates
     "staffroom/core/postgres/base.py",  # how times are read
+    "staffroom/core/tables.py",  # statements made of a model's columns
     "staffroom/employees/minds/providers.py",  # clients of model servers
     "staffroom/workspaces/slugs.py",  # reserved words
 }

@@ -31,14 +31,20 @@ class Ruled(forms.Form):
 
 
 class Line(forms.Field):
+    widget: Any = forms.TextInput
+
     def __init__(self, label: Any, *, required: bool = True, **attrs: str) -> None:
         super().__init__(
-            label=label, required=False, widget=forms.TextInput(attrs={"autocomplete": "off", **attrs})
+            label=label, required=False, widget=self.widget(attrs={"autocomplete": "off", **attrs})
         )
         self.required = required
 
     def clean(self, value: Any) -> Any:
         return value
+
+
+class Lines(Line):
+    widget = forms.Textarea
 
 
 def _uuid(given: str) -> UUID | None:
@@ -77,6 +83,11 @@ class Invite(Ruled):
         choices=[(Membership.MEMBER, _("Member")), (Membership.ADMIN, _("Admin"))],
         initial=Membership.MEMBER,
     )
+
+
+class InviteMany(Ruled):
+    emails = Lines(_("E-mail addresses"), rows="8", spellcheck="false", autocapitalize="none")
+    role = Invite.base_fields["role"]
 
 
 class NewKey(Ruled):

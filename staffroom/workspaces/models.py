@@ -79,6 +79,7 @@ class Membership(Tenant):
     joined_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(default=timezone.now)
+    listed = models.TextField(default="", editable=False)  # name and address, folded; written by the database
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "user"], name="one_membership_each")]
@@ -88,6 +89,11 @@ class Membership(Tenant):
                 fields=["workspace", "joined_at", "id"],
                 condition=Q(status="active"),
                 name="members_by_time",
+            ),
+            models.Index(
+                fields=["workspace", "listed", "id"],
+                condition=Q(status="active"),
+                name="members_by_name",
             ),
         ]
 
@@ -107,6 +113,9 @@ class Invitation(Tenant):
     )
     state = models.CharField(max_length=8, default=PENDING)
     decided_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )  # null: by a key, by somebody without an account, or by nobody yet
 
     class Meta:
         constraints = [
@@ -117,7 +126,7 @@ class Invitation(Tenant):
             )
         ]
         indexes = [
-            models.Index(fields=["workspace", "created_at"], name="invitations_by_time"),
+            models.Index(fields=["workspace", "state", "created_at", "id"], name="invitations_by_state"),
             models.Index(fields=["email_norm"], condition=Q(state="pending"), name="invitations_of_address"),
         ]
 
@@ -178,7 +187,10 @@ class Slug(models.Model):
 
 
 class AuditEntry(Tenant):
-    """One row for each change, in the same transaction; each carries the hash of the one before it."""
+    """One row for each change, in the same transaction; each carries the hash of the one before it.
+
+    PostgreSQL adds three columns that only searches read: `actor_id`, `target_id` (persons) and `said` (all words).
+    """
 
     number = models.BigIntegerField()
     at = models.DateTimeField(db_default=TransactionNow())
@@ -192,6 +204,10 @@ class AuditEntry(Tenant):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "number"], name="audit_without_gaps")]
+        indexes = [
+            models.Index(fields=["workspace", "action", "number"], name="audit_by_action"),
+            models.Index(fields=["workspace", "at"], name="audit_by_time"),
+        ]
 
 
 class ApiKey(Tenant):

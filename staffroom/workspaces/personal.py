@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from staffroom.accounts.models import User
+from staffroom.core import tables
 from staffroom.core.names import called
 from staffroom.core.scope import workspace_scope
 from staffroom.core.sentences import part
@@ -37,8 +38,8 @@ def home(user: User) -> Member:
 def plant(workspace: Workspace) -> Workspace:
     """Write a new workspace with its owner's membership and whatever it must have from the start."""
     with workspace_scope(workspace.id):
-        workspace.save(force_insert=True)
-        Membership.objects.create(user_id=workspace.owner_id, role=Membership.ADMIN)
+        tables.save(workspace)
+        tables.save(Membership(workspace_id=workspace.id, user_id=workspace.owner_id, role=Membership.ADMIN))
         for ring in called("WORKSPACE_BORN"):
             ring(workspace.id)
     return workspace

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from django.db import transaction
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Query, Router, Schema
 from pydantic import Field
 
 from staffroom.api.doors import PersonNeeded, answer, personal_route, route, within_limits
 from staffroom.api.shapes import In, PageOf, Paging, Problem
+from staffroom.billing import limits
 from staffroom.billing import queries as balances
 from staffroom.core.answers import document
-from staffroom.core.errors import Invalid, NotHere, StaffroomError
+from staffroom.core.errors import NotHere
 from staffroom.core.scope import workspace_scope
 
 from . import (
@@ -30,10 +31,10 @@ from . import (
     organizations,
     ownership,
     queries,
+    sent,
 )
 from .members import Member
-from .models import Invitation as Sent
-from .models import Workspace
+from .models import Invitation, Workspace
 from .permissions import May
 
 router = Router(tags=["organizations"])
@@ -99,7 +100,9 @@ class Colleague(Schema):
 
 class MemberChange(In):
     role: str | None = Field(None, description="`admin` or `member`; left out, it stays.")
-    words_limit: Any = Field(None, description="Cannot be set: answered with 422.")
+    words_limit: int | Literal["none"] | None = Field(
+        None, description="Words a month; `none`: no limit, null: the one for everybody."
+    )
 
 
 class NewOwner(In):
@@ -165,6 +168,7 @@ class Invited(Schema):
     invited_by: str | None
     created_at: datetime
     expires_at: datetime
+    decided_at: datetime | None
     accept_url: str | None
 
 
@@ -249,12 +253,19 @@ def mine(request: Any) -> Any:
     return {"items": [_organization(one, owners) for one in found], "next": None}
 
 
+def again(request: Any, first: dict[str, Any], **values: Any) -> Any:
+    """The first answer to a repeated write that opened an organization, as long as one is inside."""
+    if first["workspace"] not in {str(one.id) for one in queries.contexts(request.user.id)}:
+        raise NotHere
+    return answer(first["answer"], first["status"], Idempotency_Replayed="true")
+
+
 @router.post("organizations", response={201: Organization}, summary="Create an organization")
-@personal_route
+@personal_route(replay=again)
 def found(request: Any, new: NewOrganization) -> Any:
     """It belongs to whoever creates it."""
     workspace = organizations.found(new.name, slug=new.slug, by=request.user)
-    return answer(_founded(workspace), 201)
+    return _opened(workspace.id, _founded(workspace), 201)
 
 
 @router.get("o/{slug:slug}", response=Organization, summary="Read an organization")
@@ -293,23 +304,34 @@ def remove_avatar(request: Any, member: Member) -> Any:
 
 @router.get("o/{slug:slug}/members", response=PageOf[Colleague], tags=["members"], summary="Members")
 @route(May.SEE_MEMBERS)
-def members(request: Any, member: Member, paging: Query[Paging], q: str = "") -> Any:
-    """The longest there first; `q` is looked for in name and address."""
-    found = queries.members(member, paging.cursor, paging.limit, q)
-    return {"items": [_colleague(one) for one in found.items], "next": found.next}
+def members(
+    request: Any,
+    member: Member,
+    paging: Query[Paging],
+    q: str = "",
+    sort: Literal["joined", "-joined", "name", "-name", "role", "-role"] = "joined",
+    role: Literal["", "owner", "admin", "member"] = "",
+) -> Any:
+    """The longest there first, or as `sort` says (`-` turns it round); `q` is looked for in name and address."""
+    found = queries.members(member, paging.cursor, paging.limit, q, sort=sort, role=role)
+    return {"items": _colleagues(member, found.items), "next": found.next}
 
 
 @router.patch(
-    "o/{slug:slug}/members/{uuid:user_id}", response=Colleague, tags=["members"], summary="Change a role"
+    "o/{slug:slug}/members/{uuid:user_id}",
+    response=Colleague,
+    tags=["members"],
+    summary="Change a role or a word limit",
 )
 @route(May.MANAGE_MEMBERS)
 def change_member(request: Any, member: Member, user_id: UUID, change: MemberChange) -> Any:
-    """Never the owner's (`owner_cannot_be_removed`), and nobody becomes owner this way."""
+    """The role: never the owner's (`owner_cannot_be_removed`), and nobody becomes owner this way."""
     if "words_limit" in change.model_fields_set:
-        raise Invalid({"words_limit": [_("Members have no word limits here.")]})
+        member.require(May.SETTINGS)
+        limits.limit(user_id, _rule(change.words_limit), by=member)
     if change.role is not None:
         memberships.change_role(user_id, change.role, by=member)
-    return _colleague(_found(member, user_id))
+    return _one(member, user_id)
 
 
 @router.delete(
@@ -327,7 +349,7 @@ def transfer(request: Any, member: Member, new: NewOwner) -> Any:
     """To another active member, with a personal key of the owner. The former owner becomes admin, or leaves."""
     _by_a_person(request, _("Use a personal key here. In a browser the Members page asks for the password."))
     ownership.transfer(new.user_id, by=member, leave=new.leave)
-    return _colleague(_found(member, new.user_id))
+    return _one(member, new.user_id)
 
 
 @router.post("o/{slug:slug}/leave", response={204: None}, tags=["members"], summary="Leave")
@@ -363,11 +385,24 @@ def cancel(request: Any, member: Member) -> Any:
     return _read(member)
 
 
+class WhichEntries(Schema):
+    """Each part narrows the others."""
+
+    action: str = Field("", max_length=60, description="One kind, as in `member.removed`.")
+    person: str = Field("", max_length=254, description="Identifier or address, as actor or as target.")
+    since: date | None = Field(None, alias="from", description="The first day, in UTC.")
+    until: date | None = Field(None, alias="to", description="The last day, in UTC.")
+    q: str = Field("", max_length=200, description="Words of actor, target and what changed.")
+
+
 @router.get("o/{slug:slug}/audit", response=PageOf[Entry], summary="Audit log")
 @route(May.SETTINGS)
-def audit(request: Any, member: Member, paging: Query[Paging], action: str = "") -> Any:
-    """The newest first; `action` names one kind, as in `member.removed`. `hash` chains each entry to the one before."""
-    found = history.entries(member, paging.cursor, paging.limit, action)
+def audit(request: Any, member: Member, paging: Query[Paging], which: Query[WhichEntries]) -> Any:
+    """The newest first. `hash` chains each entry to the one before. A page of a search may be short, or empty, and
+    still have a `next`.
+    """
+    asked = history.Asked(which.action, which.person, which.since, which.until, which.q)
+    found = history.entries(member, paging.cursor, paging.limit, asked=asked)
     return {"items": [_entry(one) for one in found.items], "next": found.next}
 
 
@@ -425,12 +460,20 @@ def change_security(request: Any, member: Member, change: SecurityChange) -> Any
 
 
 @router.get(
-    "o/{slug:slug}/invitations", response=PageOf[Invited], tags=["invitations"], summary="Pending invitations"
+    "o/{slug:slug}/invitations", response=PageOf[Invited], tags=["invitations"], summary="Invitations"
 )
 @route(May.MANAGE_MEMBERS)
-def pending(request: Any, member: Member, paging: Query[Paging]) -> Any:
-    """The newest first; expired ones too, which can be sent again."""
-    found = invitations.pending(member, paging.cursor, paging.limit)
+def pending(
+    request: Any,
+    member: Member,
+    paging: Query[Paging],
+    state: Literal["open", "expired", "accepted", "declined", "revoked"] = "open",
+    q: str = "",
+) -> Any:
+    """The newest first. `open` are the pending ones, expired ones too, which can be sent again; `q` is looked for in
+    the address.
+    """
+    found = sent.invitations(member, paging.cursor, paging.limit, state=state, q=q)
     return {"items": [_pending(one) for one in found.items], "next": found.next}
 
 
@@ -439,11 +482,15 @@ def pending(request: Any, member: Member, paging: Query[Paging]) -> Any:
 )
 @route(May.MANAGE_MEMBERS)
 def invite(request: Any, member: Member, new: NewInvitations) -> Any:
-    """One person by `email` and `role`, or up to 100 as `invitations`; then each has a result of its own."""
+    """One person by `email` and `role`, or up to 100 as `invitations`; then each has a result of its own, in the same
+    order. An address named twice is invited once, to the first role, and has the same result twice.
+    """
     if new.invitations is not None:
-        return answer({"results": [_result(one, member) for one in new.invitations]}, 201)
-    sent, token = invitations.invite(email=new.email or "", role=new.role, by=member)
-    return answer(_invited(sent, member, token), 201)
+        wanted = [(one.email, one.role) for one in new.invitations]
+        answers = invitations.invite_many(wanted, by=member)
+        return answer({"results": [_result(one, member) for one in answers]}, 201)
+    made, token = invitations.invite(email=new.email or "", role=new.role, by=member)
+    return answer(_invited(made, member, token), 201)
 
 
 @router.post(
@@ -455,8 +502,8 @@ def invite(request: Any, member: Member, new: NewInvitations) -> Any:
 @route(May.MANAGE_MEMBERS)
 def resend(request: Any, member: Member, invitation_id: UUID) -> Any:
     """A new link and seven new days; the former link is dead."""
-    sent, token = invitations.resend(invitation_id, by=member)
-    return _invited(sent, member, token)
+    made, token = invitations.resend(invitation_id, by=member)
+    return _invited(made, member, token)
 
 
 @router.delete(
@@ -481,14 +528,12 @@ def offers(request: Any) -> Any:
 
 
 @router.post("invitations/{invitation}/accept", response=Seat, tags=["invitations"], summary="Accept")
-@personal_route
+@personal_route(replay=again)
 def accept(request: Any, invitation: str) -> Any:
     """By the invitation's id or by the token out of its link."""
     member = invitations.accept(_id_or_token(invitation), user=request.user)
-    return {
-        "organization": {"slug": member.slug, "name": member.name, "avatar_url": avatars.url(member.avatar)},
-        "role": member.role,
-    }
+    place = {"slug": member.slug, "name": member.name, "avatar_url": avatars.url(member.avatar)}
+    return _opened(member.workspace_id, {"organization": place, "role": member.role}, 200)
 
 
 @router.post("invitations/{invitation}/decline", response=Declined, tags=["invitations"], summary="Decline")
@@ -504,6 +549,12 @@ def decline(request: Any, invitation: str) -> Any:
 def _read(member: Member) -> dict[str, Any]:
     found = queries.organization(member)
     return _organization(found, queries.avatars_of([found.owner_id]))
+
+
+def _opened(workspace_id: UUID, rows: dict[str, Any], status: int) -> HttpResponse:
+    response = answer(rows, status)
+    response.first = {"workspace": workspace_id, "answer": rows, "status": status}  # type: ignore[attr-defined]
+    return response
 
 
 def _organization(found: queries.Organization, owners: Mapping[UUID, str]) -> dict[str, Any]:
@@ -545,7 +596,21 @@ def _founded(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def _colleague(one: queries.Colleague) -> dict[str, Any]:
+def _rule(words: int | str | None) -> limits.Rule:
+    if words is None:
+        return limits.LIKE_ALL
+    return limits.Rule(True, words) if isinstance(words, int) else limits.NO_LIMIT
+
+
+def _colleagues(member: Member, found: Sequence[queries.Colleague]) -> list[dict[str, Any]]:
+    """What people have used is for those who may limit it; each member sees their own."""
+    words = balances.member_words(
+        [one.user_id for one in found if member.may(May.SETTINGS) or one.user_id == member.user_id]
+    )
+    return [_colleague(one, words.get(one.user_id)) for one in found]
+
+
+def _colleague(one: queries.Colleague, words: balances.MemberWords | None) -> dict[str, Any]:
     return {
         "user": {
             "id": one.user_id,
@@ -555,14 +620,15 @@ def _colleague(one: queries.Colleague) -> dict[str, Any]:
         },
         "role": one.role,
         "joined_at": one.joined_at,
-        "words_limit": None,
-        "words_used": None,
+        "words_limit": words.limit if words else None,
+        "words_used": words.used if words else None,
     }
 
 
-def _found(member: Member, user_id: UUID) -> queries.Colleague:
-    if (one := queries.colleague(member, user_id)) is None:
+def _one(member: Member, user_id: UUID) -> dict[str, Any]:
+    if (found := queries.colleague(member, user_id)) is None:
         raise NotHere
+    [one] = _colleagues(member, [found])
     return one
 
 
@@ -588,41 +654,39 @@ def _security(member: Member) -> dict[str, Any]:
     }
 
 
-def _invited(sent: Sent, member: Member, token: str) -> dict[str, Any]:
+def _invited(made: Invitation, member: Member, token: str) -> dict[str, Any]:
     return {
-        "id": sent.id,
-        "email": sent.email,
-        "role": sent.role,
-        "state": sent.state,
+        "id": made.id,
+        "email": made.email,
+        "role": made.role,
+        "state": made.state,
         "invited_by": member.user_name or None,
-        "created_at": sent.created_at,
-        "expires_at": sent.expires_at,
+        "created_at": made.created_at,
+        "expires_at": made.expires_at,
+        "decided_at": None,
         "accept_url": invitations.link(token),
     }
 
 
-def _pending(one: queries.Sent) -> dict[str, Any]:
-    token = invitations.token_of(one)
+def _pending(one: sent.Sent) -> dict[str, Any]:
+    token = invitations.token_of(one) if one.is_pending else None
     return {
         "id": one.id,
         "email": one.email,
         "role": one.role,
-        "state": "expired" if one.is_expired else "pending",
+        "state": "expired" if one.is_expired else one.state,
         "invited_by": one.invited_by,
         "created_at": one.created_at,
         "expires_at": one.expires_at,
+        "decided_at": one.decided_at,
         "accept_url": invitations.link(token) if token else None,
     }
 
 
-def _result(one: OneInvitation, member: Member) -> dict[str, Any]:
-    """One of many: what is wrong with it is its own result and undoes nothing of the others."""
-    try:
-        with transaction.atomic():
-            sent, token = invitations.invite(email=one.email, role=one.role, by=member)
-    except StaffroomError as error:
-        return {"email": one.email, "invitation": None, "problem": document(error)}
-    return {"email": one.email, "invitation": _invited(sent, member, token), "problem": None}
+def _result(one: invitations.Done | invitations.Refused, member: Member) -> dict[str, Any]:
+    if isinstance(one, invitations.Refused):
+        return {"email": one.email, "invitation": None, "problem": document(one.error)}
+    return {"email": one.email, "invitation": _invited(one.invitation, member, one.token), "problem": None}
 
 
 def _offer(one: invitations.Offer) -> dict[str, Any]:

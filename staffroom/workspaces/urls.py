@@ -5,9 +5,11 @@ from django.urls import path
 from .views import (
     audit,
     avatars,
+    bulk,
     contexts,
     deletion,
     farewells,
+    help,
     invitations,
     keys,
     organizations,
@@ -37,6 +39,7 @@ context_pages = [
     path("organization/audit/verification", audit.verification, name="audit_verification"),
     path("organization/audit/table", audit.table, name="audit_table"),
     path("organization/invitations", organizations.invite, name="organization_invitations"),
+    path("organization/invitations/bulk", bulk.bulk, name="organization_invitations_bulk"),
     path(
         "organization/invitations/<uuid:invitation_id>/resend", organizations.resend, name="invitation_resend"
     ),
@@ -59,6 +62,7 @@ urlpatterns = [
     ),
     path("organizations/<uuid:workspace_id>/deletion/erasure", deletion.erasure, name="erasure"),
     path("accounts/deletion", farewells.account, name="account_deletion"),
+    path("help/roles", help.roles, name="help_roles"),
     path("invitations/<uuid:invitation_id>/accept", invitations.accept_mine, name="invitation_accept_mine"),
     path(
         "invitations/<uuid:invitation_id>/decline", invitations.decline_mine, name="invitation_decline_mine"

@@ -122,7 +122,7 @@ def dropped(*names: str) -> list[migrations.RunSQL]:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("workspaces", "0008_avatar"), ("mfa", "0003_authenticator_type_uniq")]
+    dependencies = [("workspaces", "0007_avatar"), ("mfa", "0003_authenticator_type_uniq")]
     operations = [
         migrations.AddField(
             "workspace",

@@ -12,7 +12,7 @@ WORKSPACE_OF_AVATAR = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("workspaces", "0005_deletion"), ("accounts", "0004_avatar")]
+    dependencies = [("workspaces", "0006_people"), ("accounts", "0004_avatar")]
     operations = [
         migrations.AddConstraint(
             "workspace",

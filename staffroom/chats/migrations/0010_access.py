@@ -26,7 +26,7 @@ LOST = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("chats", "0007_tally"), ("workspaces", "0007_keys_and_factors")]
+    dependencies = [("chats", "0009_member_limits"), ("workspaces", "0008_keys_and_factors")]
     operations = [
         migrations.RunSQL("DROP FUNCTION access_lost;", migrations.RunSQL.noop),
         Definer(
