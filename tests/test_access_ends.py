@@ -21,7 +21,7 @@ from staffroom.accounts.models import User
 from staffroom.chats import conversations
 from staffroom.core.scope import workspace_scope
 from staffroom.employees import roster
-from staffroom.workspaces import deletion, keys, memberships, ownership
+from staffroom.workspaces import deletion, invitations, keys, memberships, ownership
 from staffroom.workspaces.members import SYSTEM
 from staffroom.workspaces.models import ApiKey
 from staffroom.workspaces.tests.races import passer_by
@@ -240,3 +240,35 @@ def test_who_is_no_admin_any_more_keeps_a_members_access_only(cases: dict[str, C
         bob.get(f"{case.at}/audit"),
     ):
         assert (answer.status_code, answer.json()["code"]) == (403, "role_forbids")
+
+
+def test_what_one_joined_or_founded_is_told_again_only_as_long_as_one_is_inside() -> None:
+    cast = Lean()
+    bob, once = passer_by("bob"), {"Idempotency-Key": "once"}
+    with cast.inside(cast.acme):
+        sent, _ = invitations.invite(email=bob.email, role="member", by=cast.member(cast.alice, cast.acme))
+    api = cast.api(cast.key(bob))
+
+    def accept() -> Any:
+        return api.post(f"/api/v1/invitations/{sent.id}/accept", headers=once)
+
+    def found() -> Any:
+        body = {"name": "Bob's", "slug": f"bobs-{cast.mark}"}
+        return api.post(
+            "/api/v1/organizations",
+            body,
+            content_type="application/json",
+            headers={"Idempotency-Key": "twice"},
+        )
+
+    for write, status in ((accept, 200), (found, 201)):
+        first, again = write(), write()
+        assert (first.status_code, again.status_code, again.content) == (status, status, first.content)
+        assert again["Idempotency-Replayed"] == "true"
+    with cast.inside(cast.acme):
+        memberships.remove(bob.id, by=cast.member(cast.alice, cast.acme))
+    closed = api.delete(
+        f"/api/v1/o/bobs-{cast.mark}", {"confirm": f"bobs-{cast.mark}"}, content_type="application/json"
+    )
+    assert closed.status_code == 202
+    assert [(it.status_code, it.json()["code"]) for it in (accept(), found())] == [(404, "not_found")] * 2
