@@ -11,6 +11,8 @@ import procrastinate
 from asgiref.sync import sync_to_async
 from django.db import connections
 from procrastinate.contrib.django import app as django_app
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Job, Status
 
 log = logging.getLogger(__name__)
 
@@ -74,5 +76,13 @@ async def _ring_again(app: procrastinate.App) -> None:
     while True:
         for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD):
             log.warning("job %s (%s) of a dead worker begins again", job.id, job.task_name)
-            await app.job_manager.retry_job(job)
+            await _again(app, job)
         await asyncio.sleep(DEAD / 2)
+
+
+async def _again(app: procrastinate.App, job: Job) -> None:
+    """Where the same was asked for anew meanwhile (a queueing lock), that one does; this one must let go of its lock."""
+    try:
+        await app.job_manager.retry_job(job)
+    except UniqueViolation:
+        await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=True)

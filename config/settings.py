@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -92,7 +93,10 @@ if _url := os.environ.get("STAFFROOM_DB_OWNER"):
 # Limits on how often must be shared by all processes, so the cache is a table, too.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "core_cache"}}
 DATABASE_ROUTERS = ["staffroom.core.routing.OneDatabase"]
-SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # unique by lower(email), in the database
+SILENCED_SYSTEM_CHECKS = [
+    "auth.W004",  # unique by lower(email), in the database
+    "files.E001",  # `core.files.scratch` makes the folder where it is needed
+]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- applications -------------------------------------------------------------------------------
@@ -114,6 +118,7 @@ INSTALLED_APPS = [
     "staffroom.knowledge",
     "staffroom.employees",
     "staffroom.chats",
+    "staffroom.archives",
     "ui",
 ]
 
@@ -235,6 +240,8 @@ CSRF_FAILURE_VIEW = "staffroom.core.answers.csrf_failure"
 USER_BORN = ["staffroom.workspaces.personal.open_for"]
 ARRIVALS = ["staffroom.workspaces.invitations.arrive"]
 WORKSPACE_BORN = ["staffroom.billing.plans.begin_free"]
+WORKSPACE_CLOSED = ["staffroom.chats.closing.ring"]
+ACCOUNTING_KEEPS = ["staffroom.billing.remains.purchases"]
 QUEUE_READY = ["config.schedule.recurring"]
 
 # --- language, time, files -------------------------------------------------------------------------
@@ -262,6 +269,11 @@ STORAGES = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 BODY_LIMIT = 30 * 1024 * 1024
+# Asked once a body is larger than that: how large this one may be, by its address and its sender.
+LARGE_BODIES = "staffroom.archives.views.largest_body"
+IMPORT_LIMIT = int(os.environ.get("STAFFROOM_IMPORT_LIMIT_MB", "512")) * 1024 * 1024
+# What is too large for memory and gone with the work. On the disk of the files, so that an upload is moved and not copied.
+FILE_UPLOAD_TEMP_DIR = str(HOME / "scratch")
 
 # --- mail ------------------------------------------------------------------------------------------
 EMAIL_URL = os.environ.get("EMAIL_URL", "")
@@ -283,8 +295,23 @@ PROCRASTINATE_IMPORT_PATHS = [
     "staffroom.core.mail",
     "staffroom.core.ratelimits",
     "staffroom.billing.jobs",
+    "staffroom.chats.tally",
     "staffroom.knowledge.ingestion",
+    "staffroom.archives.exports",
+    "staffroom.archives.imports",
+    "staffroom.archives.sweeping",
+    "staffroom.workspaces.erasing",
+    "staffroom.chats.closing",
 ]
+
+# --- deletion ---------------------------------------------------------------------------------------
+# How long the owner may take back the deletion of an organization. 0: not at all.
+try:
+    DELETION_GRACE = timedelta(hours=float(os.environ.get("STAFFROOM_DELETION_GRACE_HOURS") or 72))
+except (ValueError, OverflowError):
+    raise ImproperlyConfigured("STAFFROOM_DELETION_GRACE_HOURS is a number of hours, such as 72.") from None
+if not timedelta(0) <= DELETION_GRACE <= timedelta(days=365):
+    raise ImproperlyConfigured("STAFFROOM_DELETION_GRACE_HOURS lies between 0 and 8760, a year.")
 
 # --- models of language -----------------------------------------------------------------------------
 OPENAI_API_KEY = os.environ.get("OPENAI_API_KEY", "")
@@ -297,6 +324,24 @@ DEFAULT_MODEL = os.environ.get("STAFFROOM_MODEL") or (
 )
 # Words of the balance for each word sent or written; "openai:*" stands for all of a provider, 1 where nothing stands.
 MODEL_RATES: dict[str, float] = {"extract": 1}
+
+# --- money ----------------------------------------------------------------------------------------------
+STRIPE_SECRET_KEY = os.environ.get("STRIPE_SECRET_KEY", "")
+STRIPE_WEBHOOK_SECRET = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
+STRIPE_API_BASE = os.environ.get("STRIPE_API_BASE", "").rstrip("/")
+if PRODUCTION and STRIPE_SECRET_KEY and not STRIPE_WEBHOOK_SECRET:
+    raise ImproperlyConfigured(
+        "With STRIPE_SECRET_KEY set, STRIPE_WEBHOOK_SECRET is needed: it tells what was paid."
+    )
+# Where the operator wants money to be sent; stands on the invoice. Without it there are no invoices.
+INVOICES = os.environ.get("STAFFROOM_INVOICES", "" if PRODUCTION else "Development: no money is expected.")
+_test_payments = os.environ.get("STAFFROOM_TEST_PAYMENTS", "0" if PRODUCTION else "1")
+if PRODUCTION and _test_payments != "0":
+    raise ImproperlyConfigured(
+        "STAFFROOM_TEST_PAYMENTS gives words for no money: it cannot be set in production."
+    )
+TEST_PAYMENTS = _test_payments == "1"
+WORDS_FOR_A_DOLLAR = int(os.environ.get("STAFFROOM_WORDS_FOR_A_DOLLAR", "20000"))
 
 # --- security ----------------------------------------------------------------------------------------
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None

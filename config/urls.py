@@ -3,6 +3,7 @@
 from django.urls import include, path, re_path
 
 from staffroom.api import health
+from staffroom.billing import webhooks
 from staffroom.workspaces import urls as workspaces
 from staffroom.workspaces.views import contexts
 
@@ -16,6 +17,8 @@ context_pages: list = [
     path("", include("staffroom.chats.urls")),
     path("", include("staffroom.employees.urls")),
     path("", include("staffroom.knowledge.urls")),
+    path("", include("staffroom.archives.urls")),
+    path("", include("staffroom.billing.urls")),
 ]
 
 urlpatterns = [
@@ -24,6 +27,7 @@ urlpatterns = [
     path("metrics", health.metrics, name="metrics"),
     path("api/v1/", include("staffroom.api.urls")),
     path("accounts/", include("staffroom.accounts.urls")),
+    path("webhooks/stripe", webhooks.stripe, name="webhook_stripe"),
     path("dev/", include("staffroom.core.urls")),
     path("me/", include((context_pages, "me"))),
     path("o/<slug:slug>/", include((context_pages, "o"))),

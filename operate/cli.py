@@ -31,7 +31,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    from operate.commands import demo, doctor, keys, ledger, parts, users, words
+    from operate.commands import (
+        deletions,
+        demo,
+        doctor,
+        keys,
+        ledger,
+        parts,
+        payments,
+        plans,
+        users,
+        words,
+    )
 
     whole = argparse.ArgumentParser(
         prog="staffroom",
@@ -39,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Settings come from the environment; docs/operating.md lists them and the exit codes.",
     )
     commands = whole.add_subparsers(metavar="COMMAND", required=True)
-    for noun in (parts, users, keys, words, ledger, doctor, demo):
+    for noun in (parts, users, keys, words, plans, payments, ledger, deletions, doctor, demo):
         noun.register(commands)
     return whole
 

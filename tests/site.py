@@ -27,12 +27,12 @@ ARGUMENTS = [
 
 
 @contextlib.contextmanager
-def site() -> Iterator[str]:
+def site(port: int = 0) -> Iterator[str]:
     """The address of a server that dies with the block; files and manifest as in the product."""
     environment = os.environ | {"STAFFROOM_ENV": "development"}
     command = [sys.executable, "-m", "django", "collectstatic", "--noinput", "--verbosity", "0"]
     subprocess.run(command, env=environment, check=True)
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--no-ws", "config.asgi:application"]
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)

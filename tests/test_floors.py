@@ -65,7 +65,9 @@ def test_hearts_know_nothing_of_http() -> None:
     assert wrong == set()
 
 
-@pytest.mark.parametrize("setting", ["USER_BORN", "WORKSPACE_BORN", "QUEUE_READY"])
+@pytest.mark.parametrize(
+    "setting", ["USER_BORN", "WORKSPACE_BORN", "WORKSPACE_CLOSED", "ACCOUNTING_KEEPS", "QUEUE_READY"]
+)
 def test_what_rings_by_name_is_a_function(setting: str) -> None:
     assert all(callable(import_string(name)) for name in getattr(settings, setting))
 

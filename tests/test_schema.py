@@ -23,8 +23,13 @@ GLOBAL = {
     "django_content_type": "Django's",
     "django_migrations": "Django's",
     "workspaces_workspace": "is the workspace: its own id is the key, and the policy asks for it",
+    "workspaces_certificate": "the operator's, and its workspace is gone; no policy at all: four functions write it",
     "core_cache": "a library's counters of sign-ins, by address; our own code keeps nothing there",
     "core_ratelimit": "counters by the hash of what is counted; many are asked before a workspace is known",
+    "billing_plan": "the operator's catalogue",
+    "billing_package": "the operator's catalogue",
+    "billing_number": "no policy at all: one function of the owner counts invoices and receipts",
+    "billing_event": "no policy at all: a gateway's word, kept and ended by functions; the operator reads it",
     "core_answer": "no policy at all: two functions of the owner read it by a hash that only the caller can make",
 }
 QUEUE = "procrastinate_"  # the queue carries ids only; a job opens its own scope
@@ -43,6 +48,10 @@ OTHER_INDEXES = {
         "turns_waiting": "the worker claims from every workspace, oldest first",
         "turns_at_work": "the same: those whose worker is gone",
     },
+    "billing_payment": {
+        "one_payment_for_a_number": "numbers are the installation's, without gaps",
+        "payments_by_intent": "a gateway's word comes before its workspace is known",
+    },
     "workspaces_slug": {"workspaces_slug_pkey": "an address is looked up before its workspace is known"},
     "workspaces_apikey": {"workspaces_apikey_hash_key": "a key is looked up before its workspace is known"},
 }
@@ -53,6 +62,11 @@ DEFINERS = {
     "door_by_key": "the hash of an API key",
     "contexts_of": "a person who has signed in",
     "organizations_of": "a person who has signed in",
+    "places_of": "a person who has signed in",
+    "erase_begin": "a closed workspace whose grace time is over",
+    "erase_count": "a workspace whose erasing has begun",
+    "erase_batch": "a workspace whose erasing has begun",
+    "erase_end": "a workspace whose erasing has begun",
     "turns_claim": "the worker: turns that wait, of every workspace",
     "turns_checkpoint": "the worker: turns that it has claimed",
     "turns_hand_back": "the worker: turns that it has claimed",
@@ -62,15 +76,21 @@ DEFINERS = {
     "invitations_of": "an address that its person has verified",
     "invitation_by_token": "the hash of a token",
     "owner_has_a_membership": "trigger: a workspace and its owner stay in step",
+    "person_listed": "trigger: a person whose name or address has changed",
     "claim_answer": "a hash that only the caller can make",
     "keep_answer": "a hash that only the caller can make",
     "founded": "a person and the form that they sent",
+    "workspace_of_avatar": "the name of a picture, which nobody guesses",
     "contexts_with_words": "a person who has signed in",
+    "next_payment_number": "nothing: it counts",
+    "keep_event": "what a gateway has signed",
+    "end_event": "an event's own id",
+    "payment_place": "a payment's id, or the gateway's name of its money: gives away its workspace only",
     "knowledge_search": "a workspace, and sources of it",
 } | dict.fromkeys(
     [
         "ledger_balance", "ledger_begin", "ledger_expire", "ledger_extend", "ledger_grant", "ledger_lease",
-        "ledger_reap", "ledger_refund", "ledger_release", "ledger_reserve", "ledger_reverse", "ledger_settle",
+        "ledger_reap", "ledger_refund", "ledger_release", "ledger_reserve", "ledger_reverse", "ledger_settle", "ledger_subscribe", "ledger_replan",
     ],
     "the open workspace",
 )  # fmt: skip
@@ -82,6 +102,9 @@ UNHELD = {
         "workspace_id",
     ): "written by functions only, which hold the wallet's row; that one has the key",
     ("billing_entry", "workspace_id"): "the same",
+    ("billing_day", "workspace_id"): "folded from the entries",
+    ("chats_hour", "workspace_id"): "counted from the messages",
+    ("billing_daychat", "workspace_id"): "folded from the entries",
 }
 
 TENANT = """
@@ -106,7 +129,10 @@ def test_row_security_is_on_and_forced_behind_every_tenant_table() -> None:
         "SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class WHERE relkind IN ('r', 'p')"
     )
     walled = {name for name, on, forced in rows if on and forced}
-    assert (tenant_tables() | {"workspaces_workspace", "core_answer"}) - walled == set()
+    assert (
+        tenant_tables()
+        | {"workspaces_workspace", "workspaces_certificate", "core_answer", "billing_event", "billing_number"}
+    ) - walled == set()
 
 
 def test_every_tenant_table_has_the_one_policy() -> None:
@@ -155,6 +181,17 @@ def test_a_relation_between_tenant_tables_compares_the_workspace() -> None:
     tenant = tenant_tables()
     between = [(table, target, columns) for table, target, columns in rows if {table, target} <= tenant]
     assert [it for it in between if "workspace_id" not in it[2]] == []
+
+
+def test_a_row_that_is_deleted_finds_by_key_what_refers_to_it() -> None:
+    """Otherwise each one reads everything that the workspace has in the other table."""
+    rows = as_owner("""
+        SELECT c.conrelid::regclass::text, c.conname FROM pg_constraint c
+        WHERE c.contype = 'f' AND c.confdeltype IN ('c', 'n') AND NOT EXISTS (
+            SELECT FROM pg_index x WHERE x.indrelid = c.conrelid
+            AND (x.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey)
+    """)
+    assert [name for table, name in rows if table in tenant_tables()] == []
 
 
 def test_every_column_that_names_a_row_of_a_tenant_table_is_held_by_a_key() -> None:

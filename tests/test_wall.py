@@ -33,8 +33,13 @@ TENANTS = [model for model in apps.get_models() if issubclass(model, Tenant)]
 
 # Who reaches across workspaces, with how many calls. A new one needs a good reason, and this line.
 ACROSS = {
+    "staffroom/archives/sweeping.py": 1,  # archives lose their workers and come to their ends in every workspace
     "staffroom/billing/checks.py": 1,  # the ledger is checked as a whole
-    "staffroom/billing/jobs.py": 1,  # time runs out in every workspace
+    "staffroom/chats/tally.py": 1,  # hours are counted in every workspace
+    "staffroom/billing/ordered.py": 2,  # the operator sees what was ordered
+    "staffroom/billing/jobs.py": 2,  # time runs out in every workspace; a gateway's word comes before its workspace
+    "staffroom/workspaces/certificates.py": 1,  # the operator answers for every deletion
+    "staffroom/workspaces/erasing.py": 1,  # grace times end in every workspace
     "staffroom/knowledge/ingestion.py": 1,  # the sweeper rings for sources that a dead worker held
 }
 
@@ -194,8 +199,14 @@ WITHOUT_WORKSPACE = {
     "core.mail.deliver": "a mail is written out when it is enqueued: no tenant's row is read",
     "core.mail.write": "it is given all that the letter says: no tenant's row is read",
     "billing.sweep": "over all workspaces, as the platform",
+    "chats.tally": "something is said in every workspace",
+    "billing.fold": "every workspace has days",
+    "billing.watch": "words run low in every workspace",
+    "billing.hear_again": "a gateway's word comes before its workspace",
     "billing.check": "over all workspaces, as the platform",
+    "workspaces.ring_again": "over all workspaces, as the platform",
     "core.ratelimits.forget_old": "counters by hash: no tenant's row is read",
+    "archives.sweep": "over all workspaces, as the platform",
     "knowledge.ring_again": "over all workspaces, as the platform",
 }
 
@@ -252,6 +263,7 @@ class TestSource:
 KEPT = {
     "operate/binaries.py",  # where the database's programs lie
     "staffroom/api/description.py",  # the API's own document
+    "staffroom/billing/gateways/stripe/gateway.py",  # the client of the installation's own account
     "staffroom/core/crypto.py",  # keys made from the installation's own
     "staffroom/core/outbound/connections.py",  # certificates
     "staffroom/core/postgres/base.py",  # how times are read

@@ -31,6 +31,8 @@ BUNDLES = {
         "employees",
         "knowledge",
         "organizations",
+        "archives",
+        "billing",
     ],
     "js/staffroom.js": [
         "theme",
@@ -44,6 +46,7 @@ BUNDLES = {
         "slug",
         "toast",
         "when",
+        "print",
     ],
 }
 

@@ -15,11 +15,12 @@ from pathlib import Path
 HERE = Path(__file__).parent
 VENDOR = HERE / "static" / "vendor"
 
-TABLER, ICONS, HTMX, FONT = (
+TABLER, ICONS, HTMX, FONT, CHART = (
     "@tabler/core@1.6.1",
     "@tabler/icons@3.51.0",
     "htmx.org@2.0.11",
     "@fontsource-variable/onest@5.3.1",
+    "chart.js@4.6.1",
 )
 
 # Families of Tabler that no page of ours shows. What is not named here stays and may be used freely.
@@ -47,11 +48,12 @@ UNUSED_MEDIA = ("1400px", "1399.98px", "print")
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for package in (TABLER, ICONS, HTMX, FONT):
+        for package in (TABLER, ICONS, HTMX, FONT, CHART):
             unpack(package, Path(folder))
         tabler(Path(folder) / "@tabler/core")
         icons(Path(folder) / "@tabler/icons")
         copy(Path(folder) / "htmx.org", "dist/htmx.min.js", "htmx.min.js")
+        copy(Path(folder) / "chart.js", "dist/chart.umd.min.js", "chart.umd.min.js")
         for script in ("latin", "latin-ext", "cyrillic"):
             copy(Path(folder) / "@fontsource-variable/onest", f"files/onest-{script}-wght-normal.woff2",
                  f"onest-{script}.woff2")  # fmt: skip
@@ -68,7 +70,9 @@ def unpack(package: str, folder: Path) -> None:
 
 
 def copy(package: Path, source: str, target: str) -> None:
-    (VENDOR / target).write_bytes((package / source).read_bytes())
+    """Without the last line that names a source map, which we do not ship."""
+    content = (package / source).read_bytes()
+    (VENDOR / target).write_bytes(re.sub(rb"\n//# sourceMappingURL=\S+\s*$", b"\n", content))
 
 
 def tabler(package: Path) -> None:

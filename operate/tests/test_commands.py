@@ -10,6 +10,7 @@ import pytest
 from operate import cli, doctor, house
 from operate.refusals import USAGE
 from staffroom.accounts.models import User
+from staffroom.billing import payments, plans
 from staffroom.billing import queries as balances
 from staffroom.core.scope import workspace_scope
 from staffroom.workspaces.models import ApiKey
@@ -103,6 +104,42 @@ class TestPeopleAndKeys:
         )
         assert said.code == 1
         assert f"is not in an organization with the address /o/{cast.rival.slug}" in said.err
+
+
+class TestMoney:
+    def test_the_catalogue_is_shown_and_changed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "10,000,000 words" in Said(capsys, "plans", "list").out
+        silver = ("plans", "set", "silver", "--name", "Silver", "--words", "5000", "--price", "900")
+        assert "Silver: 5,000 words a month for 9.00 USD." in Said(capsys, *silver).out
+        assert Said(capsys, "plans", "hide", "silver").code == 0
+        assert "(not offered)" in Said(capsys, "plans", "list").out
+
+    def test_what_is_no_plan_is_said_in_a_sentence(self, capsys: pytest.CaptureFixture[str]) -> None:
+        said = Said(capsys, "plans", "set", "bronze", "--price", "900")
+        assert (said.code, "needs a name" in said.err) == (1, True)
+
+    def test_an_invoice_is_confirmed_once_and_refunded(
+        self, capsys: pytest.CaptureFixture[str], cast: Cast
+    ) -> None:
+        before = self._left(cast)
+        with cast.inside(cast.acme):
+            begun = payments.begin(plans.order(amount=5000), "invoice", by="system", numbered=True)
+        number = str(begun.number)
+        assert str(cast.acme.slug) in Said(capsys, "payments", "list").out
+        for _ in range(2):
+            assert "1,000,000 words are granted" in Said(capsys, "payments", "confirm", number).out
+            assert self._left(cast) == before + 1_000_000
+        assert "25.00 USD" in Said(capsys, "payments", "refund", number, "--cents", "2500").out
+        assert self._left(cast) == before + 500_000
+
+    def test_an_invoice_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
+        said = Said(capsys, "payments", "confirm", "999999999")
+        assert (said.code, "There is no invoice" in said.err) == (1, True)
+
+    @staticmethod
+    def _left(cast: Cast) -> int:
+        with cast.inside(cast.acme):
+            return balances.balance().words_left
 
 
 class TestWords:

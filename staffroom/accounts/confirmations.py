@@ -16,13 +16,17 @@ TRIES = Limit("confirmations", 10, timedelta(minutes=15))
 
 
 @part
-def confirm(user: User, password: str) -> None:
+def confirm(user: User, password: str, *, fresh: bool = False) -> None:
     """Raises `Invalid` for another password and `TooMany` after ten tries.
+
+    `fresh`: whether somebody without a password has just shown a second factor or a passkey, which counts as much.
 
     The try is counted before anybody looks at the password; the caller who answers a refusal commits the count.
     """
     TRIES.count(user.pk)
     if not user.has_usable_password():
+        if fresh:
+            return
         raise Invalid(
             {"password": [_("Your account has no password. Set one in your account, then come back.")]}
         )

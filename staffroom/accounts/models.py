@@ -29,6 +29,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(max_length=150, blank=True)
     language = models.CharField(max_length=8, default="en")
     theme = models.CharField(max_length=8, choices=THEMES, default="system")
+    avatar = models.CharField(
+        max_length=40, blank=True
+    )  # the same as the personal account's, which others cannot read
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)

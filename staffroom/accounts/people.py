@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.hashers import make_password
 from django.db import connection
 
 from staffroom.core.names import called
 from staffroom.core.sentences import part, sentence
 
 from .emails import normalised
-from .models import User
+from .models import Session, User
 
 
 @sentence
@@ -31,6 +33,27 @@ def born(user: User) -> None:
     """Whatever must exist from a person's first moment; called once, where the row is written."""
     for ring in called("USER_BORN"):
         ring(user)
+
+
+@part
+def forget(user: User) -> None:
+    """Nothing is left by which the person could be known or could sign in; the address is free for a new account.
+
+    The row stays without a name, because what was done in organizations refers to it.
+    """
+    Session.objects.filter(user=user).delete()
+    Authenticator.objects.filter(user=user).delete()
+    EmailAddress.objects.filter(user=user).delete()
+    User.objects.filter(id=user.id).update(
+        email=f"deleted-{user.id.hex}@deleted.invalid",
+        name="",
+        avatar="",
+        password=make_password(None),
+        is_active=False,
+        is_staff=False,
+        is_superuser=False,
+        last_login=None,
+    )
 
 
 def is_known(address: str) -> bool:

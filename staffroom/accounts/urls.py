@@ -1,9 +1,11 @@
 from django.urls import include, path, re_path
 
-from .views import account, factors, security
+from .views import account, avatar, factors, security
 
 urlpatterns = [
     path("settings", account.settings, name="account_settings"),
+    path("settings/avatar", avatar.change, name="account_avatar"),
+    path("settings/avatar/removal", avatar.remove, name="account_avatar_removal"),
     path("signup/other", account.other_address, name="account_other_address"),
     path("theme", account.theme, name="account_theme"),
     path("security", security.security, name="account_security"),

@@ -86,8 +86,19 @@ class CsrfFailed(Forbidden):
         return _("A browser's session needs the X-CSRFToken header. Programs use an API key instead.")
 
 
-def route(deed: May, *, only: str | None = None, replay: View | None = None) -> Callable[[View], View]:
-    """For a route inside a context. `only="organization"`: the route does not exist in a personal account."""
+def route(
+    deed: May,
+    *,
+    only: str | None = None,
+    replay: View | None = None,
+    closed: bool = False,
+    apart: bool = False,
+) -> Callable[[View], View]:
+    """For a route inside a context. `only="organization"`: the route does not exist in a personal account.
+
+    `closed`: it also exists for the owner of an organization in the grace time of its deletion. `apart`: the view
+    opens scopes itself, for long work before the transaction, or for a second context after the first.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -95,8 +106,10 @@ def route(deed: May, *, only: str | None = None, replay: View | None = None) -> 
             admit(request)
             if request.moved_to:
                 return moved(request)
-            member = enter(request, deed, only=only)
-            with workspace_scope(member.workspace_id):
+            member = enter(request, deed, only=only, closed=closed)
+            if apart and _key(request) is None:
+                return as_answer(view(request, member, **values))
+            with transaction.atomic() if apart else workspace_scope(member.workspace_id):
                 return _act(request, view, (member,), values, member, replay)
 
         entered.deed, entered.only = deed, only  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from django.urls import include, path
 from ninja import NinjaAPI
 
 from staffroom.accounts.routes import router as accounts
+from staffroom.archives.routes import router as archives
 from staffroom.billing.routes import router as billing
 from staffroom.chats.routes import router as chats
 from staffroom.employees.routes import router as employees
@@ -42,6 +43,7 @@ api.add_router("", workspaces)
 api.add_router("", chats)
 api.add_router("", employees)
 api.add_router("", knowledge)
+api.add_router("", archives)
 api.add_router("", billing)
 
 _patterns, _application, _namespace = api.urls

@@ -11,12 +11,15 @@ from staffroom.core.scope import across_workspaces
 
 FEW = 20
 
+# Where erasing has begun, entries go before their wallet, and nothing adds up any more.
 # Names the workspace as an operator knows it: an organization by its slug, a personal account by its address.
 DIFFERENCES = """
     SELECT d.workspace_id, coalesce(w.slug, u.email, 'unknown'), d.what
-    FROM ledger_differences d
+    FROM (SELECT * FROM ledger_differences UNION ALL SELECT * FROM payment_differences) d
     LEFT JOIN workspaces_workspace w ON w.id = d.workspace_id
     LEFT JOIN accounts_user u ON u.id = w.owner_id
+    WHERE NOT EXISTS (SELECT FROM workspaces_deletion x
+                      WHERE x.workspace_id = d.workspace_id AND x.begun_at IS NOT NULL)
     ORDER BY 2, 1, 3 LIMIT %s
 """
 

@@ -138,6 +138,31 @@ def begin(plan: str, words: int) -> int:
     return int(_row("ledger_begin(%s, %s)", plan, words)[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Month:
+    """Of a plan, brought by one payment; `granted` is false when it had been brought before."""
+
+    granted: bool
+    lot: UUID
+    words_left: int
+    starts: datetime | None
+    ends: datetime
+
+
+@part
+def subscribe(plan: str, words: int, reference: str, *, by: By, reason: str = "") -> Month:
+    """A month of a plan, once for each reference. The running plan is prolonged, another one begins now."""
+    return Month(
+        *_row("ledger_subscribe(%s, %s, %s, %s, %s)", plan, words, reference, reason, Jsonb(_who(by)))
+    )
+
+
+@part
+def replan() -> None:
+    """After money went back or came back: the newest month that is paid for is the one that runs."""
+    _row("ledger_replan()")
+
+
 @part
 def refund(source: str, reference: str, words: int, *, by: By, reason: str = "") -> TakenBack:
     """Take unused words of a grant back, up to `words` altogether; never more than are left of it."""

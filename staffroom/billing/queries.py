@@ -8,9 +8,13 @@ from uuid import UUID
 
 from django.db import connection
 
+from staffroom.core.errors import NotHere
+from staffroom.core.paging import Page, page, position
 from staffroom.core.scope import current_workspace_id
 from staffroom.workspaces.permissions import Role
 from staffroom.workspaces.queries import Context
+
+from .models import Payment, Plan, Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +61,41 @@ def words_of_contexts(user_id: UUID) -> list[tuple[str, str | None, str, str, st
             "SELECT kind, slug, name, role, avatar, words_left FROM contexts_with_words(%s)", [user_id]
         )
         return list(cursor.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The plan that runs, until when, and whether it was bought (and is not prolonged by itself)."""
+
+    code: str
+    name: str
+    words: int
+    ends_at: datetime
+    bought: bool
+
+
+def plan() -> Running | None:
+    """Of the open workspace."""
+    found = Subscription.objects.first()
+    if found is None:
+        return None
+    name = Plan.objects.filter(code=found.plan).values_list("name", flat=True).first()
+    return Running(found.plan, name or found.plan.title(), found.words, found.ends_at, bool(found.reference))
+
+
+def payment(payment_id: UUID) -> Payment:
+    """A purchase of the open workspace."""
+    found = Payment.objects.filter(id=payment_id).first()
+    if found is None:
+        raise NotHere
+    return found
+
+
+def payments(cursor: str | None = None, limit: int = 50) -> Page[Payment]:
+    """The open workspace's purchases, the newest first."""
+    found = Payment.objects.order_by("-created_at", "-id")
+    if after := position("purchases", cursor, tuple[datetime, UUID]):
+        at, id_ = after
+        found = found.extra(where=["(created_at, id) < (%s, %s)"], params=[at, id_])
+    rows = list(found[: limit + 1])
+    return page(rows, limit, "purchases", lambda row: (row.created_at, row.id))

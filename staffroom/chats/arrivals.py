@@ -11,6 +11,7 @@ import msgspec
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from staffroom.billing import alerts
 from staffroom.core import words
 from staffroom.core.errors import Invalid, NotHere, StaffroomError
 from staffroom.core.ids import new_id
@@ -86,6 +87,7 @@ _FACTS: Final = """
     FROM chats_chat c
     LEFT JOIN employees_employee e ON e.workspace_id = c.workspace_id AND e.id = c.employee_id
     WHERE c.workspace_id = %(workspace)s AND c.id = %(chat)s
+        AND EXISTS (SELECT FROM workspaces_workspace w WHERE w.id = c.workspace_id AND w.closed_at IS NULL)
 """
 
 
@@ -151,6 +153,8 @@ def _arrive(
         notes.ring_after_commit()
     if verdict != "duplicate":
         notes.news_after_commit(chat_id)
+    if verdict == "out_of_words":
+        alerts.ran_out()
     refusal = _REFUSALS[verdict]() if verdict in _REFUSALS else None
     return Arrival(message, number, at, text or "", name, turn, refusal, fresh=verdict == "asked")
 

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from staffroom.accounts.models import User
+from staffroom.core.tables import ScopedManager
 from staffroom.employees.models import Employee
 from staffroom.workspaces.models import Tenant, Workspace
 
@@ -135,3 +136,38 @@ class Message(Tenant):
                 condition=Q(author__in=["customer", "employee", "manager"]), name="message_author"
             ),
         ]
+        # A turn that is deleted looks for its reply: without this, among all messages of the workspace.
+        indexes = [
+            models.Index(
+                fields=["workspace", "turn"], condition=Q(turn__isnull=False), name="replies_of_turn"
+            )
+        ]
+
+
+class Hour(models.Model):
+    """What was said in one hour, for one employee (of those who are gone: the id of zeros). A chat counts once a day,
+    in the hour of its first message: as answered by the employee alone, or with a person who wrote on that day."""
+
+    pk = models.CompositePrimaryKey("workspace_id", "hour", "employee_id")
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    hour = models.DateTimeField()
+    employee_id = models.UUIDField()
+    messages = models.IntegerField()
+    chats = models.IntegerField()
+    alone = models.IntegerField()
+    helped = models.IntegerField()
+    replies = models.IntegerField()  # that ended in this hour
+    seconds = models.FloatField()  # from the question to the end of the reply, altogether
+
+    objects = ScopedManager()
+
+
+class Tally(models.Model):
+    """Up to when the hours are told."""
+
+    workspace = models.OneToOneField(Workspace, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    until = models.DateTimeField()
+
+    objects = ScopedManager()

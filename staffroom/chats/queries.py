@@ -125,10 +125,12 @@ class Said:
     citations: list[dict[str, Any]] | None
     model: str
     cut: str
+    avatar: str  # of a person who works here
 
 
 _SAID: Final = """
-    SELECT id, number, author, name, text, created_at, charged, price::text, citations::text, model, cut
+    SELECT id, number, author, name, text, created_at, charged, price::text, citations::text, model, cut,
+           coalesce((SELECT u.avatar FROM accounts_user u WHERE u.id = chats_message.user_id), '')
     FROM chats_message WHERE workspace_id = %(workspace)s AND chat_id = %(chat)s AND {which}
     ORDER BY number {order} LIMIT %(limit)s
 """

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from staffroom.billing import queries as billing
+from staffroom.billing import alerts
 from staffroom.core import markdown, words
 from staffroom.employees import catalogue
 from staffroom.employees import queries as employees
@@ -45,6 +45,7 @@ class Bubble:
     number: int
     who: str
     name: str
+    avatar: str
     at: datetime
     text: str
     html: SafeString | None
@@ -73,7 +74,7 @@ class Talk:
     position: str  # where the stream goes on
     turn: str  # that is being written or waits for it, "" when there is none
     notice: Notice | None
-    words_left: int
+    left: alerts.Left
     may_delete: bool
 
     @property
@@ -88,7 +89,7 @@ def talk(member: Member, chat_id: UUID) -> Talk:
     # After the messages: a turn that ends between the two is told by the stream. The other way round, its reply
     # would be here and nobody would say that it is not being written any more.
     turns = queries.last_turns(member, chat_id)
-    left = billing.balance().words_left
+    left = alerts.left()
     in_making = [turn for turn in turns if turn.state in ("queued", "running")]
     return Talk(
         row=row,
@@ -96,8 +97,8 @@ def talk(member: Member, chat_id: UUID) -> Talk:
         whole=not said or said[0].number == 1,
         position=queries.seen(said, turns),
         turn=in_making[-1].id.hex if in_making else "",
-        notice=None if in_making else _notice(member, row, said, turns, left),
-        words_left=left,
+        notice=None if in_making else _notice(member, row, said, turns, left.words),
+        left=left,
         may_delete=member.may_delete(row.created_by_id),
     )
 
@@ -114,6 +115,7 @@ def bubble(member: Member, said: Said) -> Bubble:
         number=said.number,
         who="person" if said.author == "manager" else said.author,
         name=said.name or _("Customer"),
+        avatar=said.avatar if said.author == "manager" else "",
         at=said.created_at,
         text=said.text,
         html=markdown.html(said.text) if by_employee else None,

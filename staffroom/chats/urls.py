@@ -4,6 +4,7 @@ from . import views
 
 urlpatterns = [
     path("chats", views.chats, name="chats"),
+    path("chats/answers", views.answers, name="chat_answers"),
     path("chats/test/<uuid:employee_id>", views.test, name="test_chat"),
     path("chats/test/<uuid:employee_id>/messages", views.test_messages, name="test_chat_messages"),
     path("chats/<uuid:chat_id>", views.chat, name="chat"),

@@ -14,8 +14,10 @@ from django.contrib import messages as notices
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from staffroom.billing import alerts
 from staffroom.core.errors import StaffroomError
 from staffroom.employees import queries as employees
 from staffroom.employees.settings import Settings
@@ -23,7 +25,7 @@ from staffroom.workspaces.doors import door
 from staffroom.workspaces.members import Member
 from staffroom.workspaces.permissions import May
 
-from . import arrivals, conversations, inbox, queries, showing, takeovers
+from . import arrivals, conversations, inbox, queries, showing, takeovers, waiting
 from .models import Chat
 
 
@@ -38,11 +40,29 @@ def chats(request: HttpRequest, member: Member) -> HttpResponse:
         "rows": [(row, member.may_delete(row.created_by_id)) for row in page.items],
         "staff": staff,
         "chosen": chosen,
+        "waiting": len(waiting.chats()),
+        "many": waiting.AT_ONCE,
+        "left": alerts.left(),
         "first_url": "cursor" in request.GET and _list(member, of),
         "next_url": page.next and _list(member, {**of, "cursor": page.next}),
         "try_url": member.url(f"employees/{(chosen or staff[0]).id}") if staff else "",
     }
     return render(request, "chats/chats.html", shown)
+
+
+@require_POST
+@door(May.WORK)
+def answers(request: HttpRequest, member: Member) -> HttpResponse:
+    """To everybody who has waited for less than a day."""
+    asked, left = waiting.answer(by=member)
+    if asked:
+        text = ngettext("%(number)s chat is being answered.", "%(number)s chats are being answered.", asked)
+        notices.success(request, text % {"number": asked})
+    if left:
+        text = ngettext("%(number)s chat still waits: the words do not suffice.",
+                        "%(number)s chats still wait: the words do not suffice.", left)  # fmt: skip
+        notices.warning(request, text % {"number": left})
+    return redirect(member.url("chats"))
 
 
 @require_GET
@@ -153,7 +173,7 @@ def _news(request: HttpRequest, member: Member, chat_id: UUID) -> HttpResponse:
 
 def _shown(member: Member, chat_id: UUID) -> dict[str, Any]:
     talk = showing.talk(member, chat_id)
-    return {"talk": talk, "bubbles": talk.bubbles, "words_left": talk.words_left}
+    return {"talk": talk, "bubbles": talk.bubbles, "left": talk.left}
 
 
 def _refused(request: HttpRequest, refused: StaffroomError) -> HttpResponse:

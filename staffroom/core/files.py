@@ -6,9 +6,10 @@ once: a change is a new name, and whoever refers to it changes the reference in 
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from uuid import UUID
 
+from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
@@ -24,6 +25,27 @@ class ForeignFile(RuntimeError):
 def save(name: str, content: File[bytes]) -> str:
     """Keep the content in the open workspace; the name under which it is found again (`avatars/x.webp` → a path)."""
     return default_storage.save(f"{folder(current_workspace_id())}/{name}", content)
+
+
+def path(name: str) -> str:
+    """Where a file of the open workspace will lie: a name that is written down before the file is."""
+    return f"{folder(current_workspace_id())}/{name}"
+
+
+def save_as(path: str, content: File[bytes]) -> None:
+    """Keep the content under a path of `path`, outside every scope: a large file takes longer than a transaction may.
+
+    Raises FileExistsError: the name was to be a new one.
+    """
+    if default_storage.save(path, content) != path:
+        raise FileExistsError(path)
+
+
+def scratch() -> Path:
+    """A folder of this machine for what is too large for memory and is gone with the work."""
+    place = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    place.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def opened(path: str) -> File[bytes]:
@@ -51,17 +73,41 @@ def erase(workspace_id: UUID, at_most: int) -> int:
     return removed
 
 
+def sweep(workspace_id: UUID) -> None:
+    """After the last file was erased: the empty folders, and whatever was put there in the last moment."""
+    place = folder(workspace_id)
+    for path in _below(place):
+        default_storage.delete(path)
+    for empty in [*reversed(_folders_below(place)), place]:
+        if default_storage.exists(empty):
+            default_storage.delete(empty)
+
+
 def count(workspace_id: UUID) -> int:
     return len(_below(folder(workspace_id)))
 
 
 def _below(place: str) -> list[str]:
-    if not default_storage.exists(place):
-        return []
-    folders, files = default_storage.listdir(place)
+    folders, files = _listed(place)
     found = [f"{place}/{name}" for name in files]
     for name in folders:
         found += _below(f"{place}/{name}")
+    return found
+
+
+def _listed(place: str) -> tuple[list[str], list[str]]:
+    """Folders and files; none where there is nothing, or where somebody has just removed it."""
+    try:
+        return default_storage.listdir(place)
+    except FileNotFoundError:
+        return [], []
+
+
+def _folders_below(place: str) -> list[str]:
+    """Each before what lies in it."""
+    found = []
+    for name in _listed(place)[0]:
+        found += [f"{place}/{name}", *_folders_below(f"{place}/{name}")]
     return found
 
 

@@ -28,12 +28,38 @@ class Page(Generic[Row]):
     next: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TwoWayPage(Page[Row]):
+    previous: str | None = None
+
+
 def page(rows: Sequence[Row], limit: int, name: str, position: Callable[[Row], tuple[Any, ...]]) -> Page[Row]:
     """The page and the cursor to the next; `name` says of which list, so that no other takes the cursor."""
     if len(rows) <= limit:
         return Page(rows)
     rows = rows[:limit]
     return Page(rows, cursor(name, position(rows[-1])))
+
+
+def both_ways(
+    rows: Sequence[Row],
+    limit: int,
+    name: str,
+    position: Callable[[Row], tuple[Any, ...]],
+    *,
+    came: bool | None,
+) -> TwoWayPage[Row]:
+    """As `page`, with cursors in both directions, whose positions begin with whether they lead back.
+
+    `came` is that of the cursor that led here, None on the first page; rows of one that led back come backwards.
+    """
+    more, rows = len(rows) > limit, rows[:limit][:: -1 if came else 1]
+    is_next, is_previous = (True, more) if came else (more, came is not None)
+    return TwoWayPage(
+        rows,
+        cursor(name, (False, *position(rows[-1]))) if rows and is_next else None,
+        cursor(name, (True, *position(rows[0]))) if rows and is_previous else None,
+    )
 
 
 def cursor(name: str, position: tuple[Any, ...]) -> str:

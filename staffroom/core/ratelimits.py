@@ -79,5 +79,8 @@ class Limit:
 def forget_old(timestamp: int = 0) -> int:
     """Windows that are over count for nothing; how many were thrown away."""
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM core_ratelimit WHERE until < now()")
+        cursor.execute(
+            "DELETE FROM core_ratelimit WHERE key IN ("
+            "SELECT key FROM core_ratelimit WHERE until < now() FOR UPDATE SKIP LOCKED)"
+        )
         return int(cursor.rowcount)

@@ -22,8 +22,10 @@ from django.db import close_old_connections
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
+from django.utils.module_loading import import_string
 
 from .answers import TooLarge, answer
+from .files import scratch
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -65,6 +67,7 @@ class Server(BaseHandler):
 
     def __init__(self, opening: Callable[[], Awaitable[None]] | None = None) -> None:
         self.load_middleware(is_async=False)
+        scratch()
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="view")
         self.opening = opening
         self.opened: asyncio.Future[None] | None = None
@@ -94,15 +97,15 @@ class Server(BaseHandler):
                 return
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            body = await _read_body(receive)
+            body = await _read_body(receive, lambda: loop.run_in_executor(self.threads, self._largest, scope))
         except ClientGone:
             return
         except BodyTooLarge:
             request = ASGIRequest(scope, io.BytesIO())
             await _send_whole(send, answer(request, TooLarge()))
             return
-        loop = asyncio.get_running_loop()
         try:
             response = await loop.run_in_executor(self.threads, self._respond, scope, body)
         finally:
@@ -113,6 +116,14 @@ class Server(BaseHandler):
             await _unless_gone(receive, _send_later(send, response))
         else:
             await _send_whole(send, response)
+
+    def _largest(self, scope: Scope) -> int:
+        """In a thread: a body is larger than most, and who sends it decides whether it is read on."""
+        try:
+            largest: int = import_string(settings.LARGE_BODIES)(ASGIRequest(scope, io.BytesIO()))
+            return largest
+        finally:
+            close_old_connections()
 
     def _respond(self, scope: Scope, body: IO[bytes]) -> HttpResponseBase:
         """In a thread: the whole of Django, then the connection goes back to the pool."""
@@ -130,9 +141,12 @@ class Server(BaseHandler):
         return response
 
 
-async def _read_body(receive: Receive) -> IO[bytes]:
-    body = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by the caller
-    size, more = 0, True
+async def _read_body(receive: Receive, larger: Callable[[], Awaitable[int]]) -> IO[bytes]:
+    """On disk, where it is long; `larger` is asked once, when it goes beyond what everybody may send."""
+    body = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - closed by the caller
+        max_size=_IN_MEMORY, dir=str(scratch())
+    )
+    size, more, limit = 0, True, settings.BODY_LIMIT
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -140,7 +154,9 @@ async def _read_body(receive: Receive) -> IO[bytes]:
             raise ClientGone
         part = message.get("body", b"")
         size += len(part)
-        if size > settings.BODY_LIMIT:
+        if size > limit == settings.BODY_LIMIT:
+            limit = await larger()
+        if size > limit:
             body.close()
             raise BodyTooLarge
         body.write(part)

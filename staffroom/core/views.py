@@ -145,8 +145,6 @@ def _specimens() -> dict[str, Any]:
             {"url": "#", "title": "Returns and refunds"},
             {"url": "#", "title": "Shipping times for the whole of northern Europe, 2026 edition"},
         ],
-        "words_left": 18_716,
-        "words_share": 94,
         "now": timezone.now(),
         "form": _Form(),
         "bound": _Form({"name": "Ada", "mail": "ada at example", "terms": "on"}, auto_id="bound_%s"),

@@ -17,6 +17,17 @@ class Hire(forms.Form):
     template = forms.CharField(required=False)
 
 
+class Copy(forms.Form):
+    """`to` is a slug, or nothing for the personal account."""
+
+    to = forms.CharField(required=False)
+    name = forms.CharField(label=_("Name of the copy"), required=False, strip=False)
+
+    @property
+    def slug(self) -> str | None:
+        return str(self.data.get("to", "")) or None
+
+
 class Persona(forms.Form):
     """Everything that a version holds, and the name."""
 

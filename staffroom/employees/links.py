@@ -43,6 +43,12 @@ def choose(employee: Employee, shown: Collection[UUID], ticked: Collection[UUID]
         _note("employee.unlink", employee, removed, by)
 
 
+@part
+def begin_with(employee: Employee, source_ids: list[UUID]) -> None:
+    """Of an employee who is new here; the audit log tells of it where it tells of the employee."""
+    _add(employee, source_ids)
+
+
 def _add(employee: Employee, source_ids: list[UUID]) -> int:
     """How many are new; whoever links the same at the same moment is the first or changes nothing."""
     before = EmployeeSource.objects.filter(employee=employee, source_id__in=source_ids).count()

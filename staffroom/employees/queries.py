@@ -56,6 +56,11 @@ def employee(member: Member, employee_id: UUID) -> Employee:
     return found
 
 
+def names(ids: list[UUID]) -> dict[UUID, str]:
+    """Of the open workspace's employees; one who is gone is missing."""
+    return dict(Employee.objects.filter(id__in=ids).values_list("id", "name"))
+
+
 def source_ids(employee_id: UUID) -> list[UUID]:
     """What the employee may answer from."""
     return list(

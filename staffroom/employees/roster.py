@@ -26,14 +26,20 @@ from .settings import Settings
 @part
 def hire(name: str, *, by: By, template: str = "", persona: str | None = None, model: str = "") -> Employee:
     """A new employee with version 1 of its persona: the one given, else the template's, else none."""
-    employee = _begun(name, template, persona, model)
+    employee = enter(_begun(name, template, persona, model), by=by)
+    audit.write(
+        "employee.hire", by=by, target=_target(employee), after={"template": template, "model": model}
+    )
+    return employee
+
+
+@part
+def enter(employee: Employee, *, by: By) -> Employee:
+    """One whose fields are set already, as a new one of the open workspace. The caller writes the audit log."""
     employee.workspace_id = current_workspace_id()
     employee.created_by_id = by.user_id if isinstance(by, Member) else None
     _write(employee)
     personas.record(employee, by=by)
-    audit.write(
-        "employee.hire", by=by, target=_target(employee), after={"template": template, "model": model}
-    )
     return employee
 
 

@@ -7,14 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from ninja import Query, Router, Schema
+from pydantic import Field
 
 from staffroom.api.doors import answer, route
 from staffroom.api.shapes import In, PageOf, Paging
+from staffroom.core.scope import workspace_scope
 from staffroom.knowledge import queries as knowledge
+from staffroom.workspaces.doors import elsewhere
 from staffroom.workspaces.members import Member
 from staffroom.workspaces.permissions import May
 
-from . import catalogue, links, personas, queries, roster
+from . import catalogue, copies, links, personas, queries, roster
 from .models import Employee as Row
 
 router = Router(tags=["employees"])
@@ -62,6 +65,11 @@ class Change(In):
     model: str | None = None
     settings: dict[str, Any] | None = None
     version: int | None = None
+
+
+class Copy(In):
+    to: str = Field(description="`me`, or the slug of an organization.")
+    name: str = Field("", description="The same as here where it is left out.")
 
 
 class Version(Schema):
@@ -118,6 +126,19 @@ def change(request: Any, member: Member, employee_id: UUID, change: Change) -> A
 def dismiss(request: Any, member: Member, employee_id: UUID) -> None:
     """Members dismiss whom they hired."""
     roster.dismiss(queries.employee(member, employee_id), by=member)
+
+
+@router.post(
+    "{ctx:ctx}/employees/{uuid:employee_id}/copy", response={201: Employee}, summary="Copy an employee"
+)
+@route(May.WORK, apart=True)
+def copy(request: Any, member: Member, employee_id: UUID, new: Copy) -> Any:
+    """Persona, settings, model and knowledge, into this or another context that one works in. An organization's key
+    copies inside its organization only."""
+    there = elsewhere(request, None if new.to == "me" else new.to)
+    employee = copies.copy(employee_id, by=member, to=there, name=new.name)
+    with workspace_scope(there.workspace_id):
+        return answer(_shown(employee), 201)
 
 
 @router.get(

@@ -9,6 +9,7 @@ urlpatterns = [
     path("employees/<uuid:employee_id>/persona", views.persona, name="employee_persona"),
     path("employees/<uuid:employee_id>/shift", views.shift, name="employee_shift"),
     path("employees/<uuid:employee_id>/knowledge", views.knowledge, name="employee_knowledge"),
+    path("employees/<uuid:employee_id>/copy", views.copy, name="employee_copy"),
     path("employees/<uuid:employee_id>/versions", views.versions, name="employee_versions"),
     path(
         "employees/<uuid:employee_id>/versions/<int:number>/restoration",

@@ -9,17 +9,20 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from staffroom.chats import queries as chats
 from staffroom.core.errors import Invalid
+from staffroom.core.scope import workspace_scope
 from staffroom.core.typed import tell
-from staffroom.workspaces.doors import door
+from staffroom.workspaces.doors import door, elsewhere
 from staffroom.workspaces.members import Member
 from staffroom.workspaces.permissions import May
+from staffroom.workspaces.queries import contexts
 
-from . import catalogue, forms, links, personas, queries, roster
+from . import catalogue, copies, forms, links, personas, queries, roster
 from .models import Employee
 from .templates import TEMPLATES
 
@@ -110,6 +113,40 @@ def knowledge(request: HttpRequest, member: Member, employee_id: UUID) -> HttpRe
     )
     response["HX-Trigger"] = json.dumps({"toast": {"text": _("Saved."), "kind": "success"}})
     return response
+
+
+@require_http_methods(["GET", "POST"])
+@door(May.WORK, apart=True)
+def copy(request: Any, member: Member, employee_id: UUID) -> HttpResponse:
+    """GET: where to. POST: one lands on the copy, wherever it is."""
+    if request.method == "GET":
+        return _where_to(request, member, employee_id, forms.Copy())
+    form = forms.Copy(request.POST)
+    try:
+        there = elsewhere(request, form.slug)
+        made = copies.copy(employee_id, by=member, to=there, name=request.POST.get("name", ""))
+    except Invalid as wrong:
+        tell(form, wrong)
+        return _where_to(request, member, employee_id, form, status=422)
+    back = format_html(
+        '<a href="{}">{}</a>', member.url(f"employees/{employee_id}"), _("Back to the original")
+    )
+    messages.success(request, format_html("{} {}", _("This is the copy."), back))
+    return redirect(there.url(f"employees/{made.id}"))
+
+
+def _where_to(
+    request: Any, member: Member, employee_id: UUID, form: forms.Copy, status: int = 200
+) -> HttpResponse:
+    with workspace_scope(member.workspace_id):
+        employee = queries.employee(member, employee_id)
+        shown = {
+            "employee": employee,
+            "form": form,
+            "knowledge": len(queries.source_ids(employee.id)),
+            "contexts": [one for one in contexts(request.user.id) if one.id != member.workspace_id],
+        }
+        return render(request, "employees/copy.html", shown, status=status)
 
 
 @require_GET

@@ -63,6 +63,7 @@ def ring_again(timestamp: int = 0) -> None:
         left = Source.objects.filter(
             Q(lease_until=None, created_at__lt=timezone.now() - _LEASE) | Q(lease_until__lt=timezone.now()),
             state=Source.PENDING,
+            workspace__closed_at=None,
         )
         waiting = list(left.values_list("workspace_id", "id"))
     for workspace_id, source_id in waiting:
@@ -88,10 +89,10 @@ def ingest(workspace_id: UUID, source_id: UUID) -> None:
 
 
 def _take(source_id: UUID) -> Source | None:
-    """Claim by UPDATE. What an earlier attempt wrote is thrown away."""
+    """Claim by UPDATE. What an earlier attempt wrote is thrown away. Nobody works in a closed organization."""
     now = timezone.now()
     free = Q(lease_until=None) | Q(lease_until__lt=now)
-    mine = Source.objects.filter(free, id=source_id, state=Source.PENDING)
+    mine = Source.objects.filter(free, id=source_id, state=Source.PENDING, workspace__closed_at=None)
     if not mine.update(attempt=F("attempt") + 1, lease_until=now + _LEASE, progress=0, cut_into=0):
         return None
     source = Source.objects.get(id=source_id)
@@ -104,7 +105,9 @@ def _take(source_id: UUID) -> Source | None:
 def _write(source: Source, start: int, pieces: list[passages.Piece], whole: int) -> bool:
     """The next batch and the progress with it; False when somebody else has taken the source or deleted it."""
     done = start + len(pieces)
-    still_mine = Source.objects.filter(id=source.id, attempt=source.attempt, state=Source.PENDING).update(
+    still_mine = Source.objects.filter(
+        id=source.id, attempt=source.attempt, state=Source.PENDING, workspace__closed_at=None
+    ).update(
         progress=done * 100 // whole,
         cut_into=done,
         lease_until=timezone.now() + _LEASE if done < whole else None,

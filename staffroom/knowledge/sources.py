@@ -18,7 +18,7 @@ from . import ingestion
 from .models import Source
 
 LONGEST: Final = 2_000_000  # letters of one pasted text
-_AT_ONCE: Final = 50_000  # letters that are cut up within the request; more is a job
+AT_ONCE: Final = 50_000  # letters that are cut up within the request; more is a job
 
 
 @part
@@ -29,11 +29,27 @@ def add(title: str, text: str, *, by: By) -> Source:
         title=title, text=text, created_by_id=by.user_id if isinstance(by, Member) else None
     )
     audit.write("knowledge.add", by=by, target={"source": str(source.id), "title": source.title})
-    if len(source.text) > _AT_ONCE:
+    if len(source.text) > AT_ONCE:
         ingestion.ring(source.id)
     else:
         ingestion.ingest(current_workspace_id(), source.id)
         source.refresh_from_db()
+    return source
+
+
+@part
+def take_over(title: str, text: str, *, by: By, wait: bool) -> Source:
+    """A text out of another context's library, as it stood there. The caller writes it down in the audit log.
+
+    `wait`: it is ready when this returns; otherwise the job cuts it up.
+    """
+    source = Source.objects.create(
+        title=title, text=text, created_by_id=by.user_id if isinstance(by, Member) else None
+    )
+    if wait:
+        ingestion.ingest(current_workspace_id(), source.id)
+    else:
+        ingestion.ring(source.id)
     return source
 
 

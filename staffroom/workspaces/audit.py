@@ -60,7 +60,7 @@ def _as_stored(ip: str | None) -> str | None:
     return clean_ipv6_address(ip.partition("%")[0], unpack_ipv4=True)
 
 
-def digest(former: bytes, entry: AuditEntry) -> bytes:
+def digest(former: bytes, entry: Any) -> bytes:
     """SHA-256 over the former hash and everything the entry says, as JSON with sorted keys."""
     said = {
         "workspace": str(entry.workspace_id),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -27,6 +29,7 @@ from staffroom.accounts.sessions import SessionStore
 from staffroom.core.errors import NotHere
 from staffroom.core.scope import workspace_scope
 
+from . import deletion
 from .audit import came_from
 from .keys import hashed
 from .members import Member
@@ -34,6 +37,7 @@ from .models import Membership
 from .permissions import May, Role
 
 ALIVE = "/healthz"  # says that the process answers, whatever the database does
+_SLUG = re.compile(r"[-a-zA-Z0-9_]{1,100}")
 _ADDRESS = re.compile(r"^(?:/api/v1)?/(?:(me)|o/([-a-zA-Z0-9_]+))(?:/|$)")
 
 
@@ -157,6 +161,8 @@ def _user(row: Mapping[str, Any]) -> User:
         created_at=row["user_created_at"],
     )
     user._state.adding, user._state.db = False, "default"
+    # Not asked for here: it is read where it is shown, and a save leaves it alone.
+    del user.__dict__["avatar"]
     return user
 
 
@@ -184,10 +190,14 @@ _BY_KEY = f"SELECT {_FOUND}, NULL FROM door_by_key(%s, %s, %s)"  # noqa: S608
 View = Callable[..., HttpResponseBase]
 
 
-def door(deed: May, *, only: str | None = None) -> Callable[[View], View]:
+def door(
+    deed: May, *, only: str | None = None, closed: bool = False, apart: bool = False
+) -> Callable[[View], View]:
     """For a page inside a context: `view(request, member, …)` runs in the member's open scope.
 
-    `only="organization"`: the page does not exist in a personal account.
+    `only="organization"`: the page does not exist in a personal account. `closed`: it is also there for the owner
+    of an organization in the grace time of its deletion. `apart`: the view opens scopes itself, for long work before
+    the transaction, or because it needs a second context after the first.
     """
 
     def decorate(view: View) -> View:
@@ -197,7 +207,9 @@ def door(deed: May, *, only: str | None = None) -> Callable[[View], View]:
                 return moved(request)
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            member = enter(request, deed, only=only)
+            member = enter(request, deed, only=only, closed=closed)
+            if apart:
+                return view(request, member, *args, **kwargs)
             with workspace_scope(member.workspace_id):
                 if request.method == "GET" and not member.last_used and "HX-Request" not in request.headers:
                     remember(member)
@@ -209,15 +221,42 @@ def door(deed: May, *, only: str | None = None) -> Callable[[View], View]:
     return decorate
 
 
-def enter(request: Any, deed: May, *, only: str | None = None) -> Member:
+def enter(request: Any, deed: May, *, only: str | None = None, closed: bool = False) -> Member:
     """The member at this request's address, or the 404 that strangers and unknown places share."""
     member: Member | None = request.member
+    if member is None and closed and request.user.is_authenticated:
+        member = request.member = _of_closed(request)
     if member is None or (only and member.kind != only):
         raise NotHere
     if member.is_personal and not member.may(deed):
         raise NotHere
     member.require(deed)
     return member
+
+
+def _of_closed(request: Any) -> Member | None:
+    """A statement of its own: the few pages that a closed organization still has must cost the others nothing."""
+    slug = Address.of(request.path_info).slug
+    with suppress(NotHere):
+        return deletion.closed(request.user, slug=slug).member if slug else None
+    return None
+
+
+def elsewhere(request: Any, slug: str | None) -> Member:
+    """The caller's place in another context (None: the personal account), asked of the door with the same session or
+    key, so that whatever limits these holds there too. No scope may be open."""
+    if slug is not None and not _SLUG.fullmatch(slug):
+        raise NotHere
+    visitor = copy(request)
+    visitor.member = visitor.moved_to = None
+    address = Address(me=slug is None, slug=slug)
+    if token := _bearer(request):
+        _enter_by_key(visitor, token, address)
+    else:
+        _enter_by_session(visitor, address)
+    if visitor.moved_to:
+        return elsewhere(request, visitor.moved_to)
+    return enter(visitor, May.WORK)
 
 
 def person(view: View) -> View:

@@ -67,19 +67,41 @@ class Invite(Ruled):
     )
 
 
+class InviteMany(Ruled):
+    emails = forms.CharField(
+        label=_("E-mail addresses"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocapitalize": "none"}),
+    )
+    role = Invite.base_fields["role"]
+
+
 class Seat(Ruled):
     role = forms.ChoiceField(
         label=_("Role"), choices=[(Membership.ADMIN, _("Admin")), (Membership.MEMBER, _("Member"))]
     )
 
 
-class Transfer(Ruled):
+class Confirmed(Ruled):
     password = forms.CharField(
         label=_("Your password"),
         required=True,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
+
+
+class Closing(Confirmed):
+    confirm = Line(_("Address of the organization"), spellcheck="false", autocapitalize="none")
+    now = forms.BooleanField(required=False)
+
+    @property
+    def at_once(self) -> bool:
+        return bool(self.text("now"))
+
+
+class Transfer(Confirmed):
     leave = forms.BooleanField(required=False)
 
     @property

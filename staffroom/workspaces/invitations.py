@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -20,7 +20,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
@@ -30,20 +30,22 @@ from staffroom.accounts.models import User
 from staffroom.accounts.people import holder, verified_address
 from staffroom.core import mail, tables
 from staffroom.core.checks import together
-from staffroom.core.errors import Conflict, Forbidden, Invalid, NotHere, StaffroomError
+from staffroom.core.errors import Conflict, Forbidden, Invalid, NotHere, StaffroomError, TooMany
 from staffroom.core.lines import one_line
 from staffroom.core.paging import Page
 from staffroom.core.ratelimits import Limit
 from staffroom.core.scope import workspace_scope
 from staffroom.core.sentences import part
 
-from . import audit, queries, standing
+from . import audit, sent, standing
 from .keys import hashed
 from .members import By, Guest, Member
 from .models import Invitation, Membership, Workspace
 from .permissions import ROLES, May, Role
+from .sent import Sent
 
 VALID = timedelta(days=7)
+AT_ONCE = 100
 OF_ORGANIZATION = Limit("invitations of an organization", 100, timedelta(days=1))
 TO_ADDRESS = Limit("invitations to an address", 5, timedelta(days=1))
 DEAD_TOKENS = Limit("dead invitation tokens", 30, timedelta(minutes=15))
@@ -102,6 +104,26 @@ class Offer:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One of many that was invited; `token` is that of its link."""
+
+    email: str
+    invitation: Invitation
+    token: str
+    renewed: bool = False
+    repeated: bool = False  # an earlier one of the list was the same address
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One of many that was not, and what stood in its way."""
+
+    email: str
+    error: StaffroomError
+    repeated: bool = False
+
+
 # --- those who invite --------------------------------------------------------------------------------------------
 
 
@@ -109,15 +131,24 @@ class Offer:
 def invite(*, email: str, role: str, by: Member) -> tuple[Invitation, str]:
     """The invitation and the token of its link. One that is pending for the address is renewed."""
     email, role = together(partial(_address, email), partial(_role, role))
+    answer = _invite(standing.locked(by, May.MANAGE_MEMBERS), email, role, by)
+    return answer.invitation, answer.token
+
+
+@part
+def invite_many(wanted: Sequence[tuple[str, str]], *, by: Member) -> list[Done | Refused]:
+    """Addresses with their roles, each with an answer in its place; what is wrong with one undoes nothing of others.
+
+    An address named twice is invited once, to the role that was named first; the others say `repeated`.
+    """
+    if len({normalised(email) for email, _role in wanted}) > AT_ONCE:
+        raise Invalid({"invitations": [_("At most %(most)s addresses at once.") % {"most": AT_ONCE}]})
     workspace = standing.locked(by, May.MANAGE_MEMBERS)
-    norm = normalised(email)
-    if _is_member(norm):
-        raise AlreadyMember(email)
-    _count(workspace, norm)
-    former = tables.one(Invitation, "email_norm = %(norm)s AND state = 'pending'", {"norm": norm})
-    invitation = former or Invitation(workspace_id=workspace.id, email_norm=norm)
-    invitation.email, invitation.role, invitation.invited_by_id = email, role, by.user_id
-    return invitation, _send(invitation, workspace, by, "invitation.renewed" if former else "invitation.sent")
+    checked = [_checked(email, role) for email, role in wanted]
+    # In one order everywhere: each address has a counter, and two lists must not wait for each other's.
+    firsts = sorted({_norm(one): one for one in reversed(checked) if isinstance(one, tuple)}.items())
+    answers = {norm: _tried(workspace, *one, by) for norm, one in firsts}
+    return list(_in_place(checked, answers))
 
 
 @part
@@ -125,9 +156,9 @@ def resend(invitation_id: UUID, *, by: Member) -> tuple[Invitation, str]:
     """A new token, seven new days, a new mail; the former link is dead."""
     workspace = standing.locked(by, May.MANAGE_MEMBERS)
     invitation = _pending(invitation_id)
-    _count(workspace, invitation.email_norm)
+    _count(workspace, invitation.email)
     invitation.invited_by_id = by.user_id
-    return invitation, _send(invitation, workspace, by, "invitation.renewed")
+    return invitation, _send(invitation, workspace, by, before=invitation.role)
 
 
 @part
@@ -143,10 +174,9 @@ def revoke_sent_by(user_id: UUID, *, by: By) -> None:
         _revoke(invitation, by)
 
 
-def pending(member: Member, cursor: str | None = None, limit: int = 50) -> Page[queries.Sent]:
+def pending(member: Member, cursor: str | None = None, limit: int = 50) -> Page[Sent]:
     """What was sent and not answered, the newest first; expired ones too, which can be sent again."""
-    member.require(May.MANAGE_MEMBERS)
-    return queries.invitations(member, cursor, limit)
+    return sent.invitations(member, cursor, limit)
 
 
 def link(token: str) -> str:
@@ -154,14 +184,22 @@ def link(token: str) -> str:
     return f"{settings.PUBLIC_URL}/invitations/{token}"
 
 
-def token_of(invitation: Invitation | queries.Sent) -> str | None:
+def token_of(invitation: Invitation | Sent) -> str | None:
     """For “Copy link”; none when the installation's key has changed since."""
     token = _token(invitation.id, invitation.expires_at)
     return token if hmac.compare_digest(hashed(token), bytes(invitation.token_hash)) else None
 
 
 def _address(email: str) -> str:
+    """Domains may be written in their own letters; what stands before the @ only in ASCII, because our mail goes out
+    without SMTPUTF8, and many servers would not take it.
+    """
     email = email.strip() if isinstance(email, str) else ""
+    if email.isprintable() and not (local := email.rpartition("@")[0]).isascii() and "@" not in local:
+        said = _(
+            "Mail to letters like those before the @ cannot be sent. Ask for an address in Latin letters."
+        )
+        raise Invalid({"email": [said]})
     with suppress(ValidationError, UnicodeError):
         validate_email(email)
         email.partition("@")[2].encode("idna")
@@ -176,14 +214,71 @@ def _role(role: str) -> str:
     return str(role)
 
 
+def _checked(email: str, role: str) -> tuple[str, str] | Refused:
+    try:
+        email_, role_ = together(partial(_address, email), partial(_role, role))
+    except Invalid as error:
+        return Refused(email, error)
+    return email_, role_
+
+
+def _norm(one: tuple[str, str]) -> str:
+    return normalised(one[0])
+
+
+def _tried(workspace: Workspace, email: str, role: str, by: Member) -> Done | Refused:
+    try:
+        with transaction.atomic():
+            return _invite(workspace, email, role, by)
+    except StaffroomError as error:
+        return Refused(email, error)
+
+
+def _in_place(
+    checked: list[tuple[str, str] | Refused], answers: dict[str, Done | Refused]
+) -> Iterator[Done | Refused]:
+    seen: set[str] = set()
+    for one in checked:
+        if isinstance(one, Refused):
+            yield one
+            continue
+        answer = answers[norm := _norm(one)]
+        yield replace(answer, repeated=True) if norm in seen else answer
+        seen.add(norm)
+
+
+def _invite(workspace: Workspace, email: str, role: str, by: Member) -> Done:
+    norm = normalised(email)
+    if _is_member(norm):
+        raise AlreadyMember(email)
+    _count(workspace, email)
+    former = tables.one(Invitation, "email_norm = %(norm)s AND state = 'pending'", {"norm": norm})
+    invitation = former or Invitation(workspace_id=workspace.id, email_norm=norm)
+    before = former.role if former else None
+    invitation.email, invitation.role, invitation.invited_by_id = email, role, by.user_id
+    token = _send(invitation, workspace, by, before=before)
+    return Done(email, invitation, token, renewed=former is not None)
+
+
 def _is_member(norm: str) -> bool:
     person = holder(norm)
     return person is not None and standing.seat(person.id) is not None
 
 
-def _count(workspace: Workspace, norm: str) -> None:
-    OF_ORGANIZATION.count(workspace.id)
-    TO_ADDRESS.count(norm)
+def _count(workspace: Workspace, email: str) -> None:
+    said = _("%(email)s was invited too often today. Five times a day are allowed; try again tomorrow.")
+    with _often(said % {"email": email}):
+        TO_ADDRESS.count(normalised(email))
+    with _often(_("This organization has sent its 100 invitations of the day. Try again tomorrow.")):
+        OF_ORGANIZATION.count(workspace.id)
+
+
+@contextmanager
+def _often(said: str) -> Iterator[None]:
+    try:
+        yield
+    except TooMany as often:
+        raise TooMany(said, retry_after=often.retry_after) from None
 
 
 def _pending(invitation_id: UUID) -> Invitation:
@@ -193,12 +288,19 @@ def _pending(invitation_id: UUID) -> Invitation:
     return invitation
 
 
-def _send(invitation: Invitation, workspace: Workspace, by: Member, action: str) -> str:
+def _send(invitation: Invitation, workspace: Workspace, by: Member, *, before: str | None) -> str:
+    """`before` is the role of one that is renewed."""
     invitation.expires_at = timezone.now() + VALID
     token = _token(invitation.id, invitation.expires_at)
     invitation.token_hash = hashed(token)
     tables.save(invitation)
-    audit.write(action, by=by, target=_target(invitation), after={"role": invitation.role})
+    audit.write(
+        "invitation.renewed" if before else "invitation.sent",
+        by=by,
+        target=_target(invitation),
+        before={"role": before} if before else None,
+        after={"role": invitation.role},
+    )
     _mail(invitation, token, workspace, by)
     return token
 
@@ -227,8 +329,13 @@ def _said(name: str) -> str:
 
 def _revoke(invitation: Invitation, by: By) -> None:
     invitation.state, invitation.decided_at = Invitation.REVOKED, timezone.now()
-    invitation.save(update_fields=["state", "decided_at"])
-    audit.write("invitation.revoked", by=by, target=_target(invitation))
+    invitation.decided_by_id = by.user_id if isinstance(by, Member) else None
+    invitation.save(update_fields=["state", "decided_at", "decided_by"])
+    audit.write("invitation.revoked", by=by, target=_target(invitation), **_decided(Invitation.REVOKED))
+
+
+def _decided(state: str) -> dict[str, dict[str, str]]:
+    return {"before": {"state": Invitation.PENDING}, "after": {"state": state}}
 
 
 def _target(invitation: Invitation) -> dict[str, str]:
@@ -281,9 +388,11 @@ def is_mailed(token: str) -> bool:
 def _accept(token_or_id: str | UUID, user: User) -> Member:
     """What the offer says is only where to look: everything is asked again behind the workspace's row."""
     offer = _offer_to(user, token_or_id)
-    with workspace_scope(offer.workspace_id), _closed_is_gone():
-        workspace = standing.lock()
-        if not _claim(offer, token_or_id, Invitation.ACCEPTED):
+    with workspace_scope(offer.workspace_id):
+        standing.present(user)
+        with _closed_is_gone():
+            workspace = standing.lock()
+        if not _claim(offer, token_or_id, Invitation.ACCEPTED, user):
             return _joined_just_now(offer, workspace, user)
         invitation = tables.one(Invitation, "id = %(id)s", {"id": offer.id})
         if invitation is None or not _may_still_grant(workspace, invitation):
@@ -295,12 +404,11 @@ def _decline(token_or_id: str | UUID, user: User | None) -> None:
     offer = _offer_to(user, token_or_id) if user else _offer_by_token(str(token_or_id))
     with workspace_scope(offer.workspace_id), _closed_is_gone():
         standing.lock()
-        if not _claim(offer, token_or_id, Invitation.DECLINED):
+        if not _claim(offer, token_or_id, Invitation.DECLINED, user):
             raise InvitationGone
         guest = Guest(offer.email, user.id if user else None, user.shown_name if user else "")
-        audit.write(
-            "invitation.declined", by=guest, target={"invitation": str(offer.id), "email": offer.email}
-        )
+        target = {"invitation": str(offer.id), "email": offer.email}
+        audit.write("invitation.declined", by=guest, target=target, **_decided(Invitation.DECLINED))
 
 
 def _offer_to(user: User, token_or_id: str | UUID) -> Offer:
@@ -321,13 +429,13 @@ def _offer_to(user: User, token_or_id: str | UUID) -> Offer:
     return offer
 
 
-def _claim(offer: Offer, token_or_id: str | UUID, state: str) -> bool:
+def _claim(offer: Offer, token_or_id: str | UUID, state: str, user: User | None) -> bool:
     """One conditional UPDATE decides who answers. A token that was renewed meanwhile claims nothing."""
     now = timezone.now()
     open_ = Invitation.objects.filter(id=offer.id, state=Invitation.PENDING, expires_at__gt=now)
     if isinstance(token_or_id, str):
         open_ = open_.filter(token_hash=_hash(token_or_id))
-    return bool(open_.update(state=state, decided_at=now))
+    return bool(open_.update(state=state, decided_at=now, decided_by=user))
 
 
 def _joined_just_now(offer: Offer, workspace: Workspace, user: User) -> Member:
@@ -352,14 +460,19 @@ def _join(workspace: Workspace, invitation: Invitation, user: User) -> Member:
     membership = standing.seat(user.id, active=False) or Membership(
         workspace_id=workspace.id, user_id=user.id
     )
-    if membership._state.adding or membership.status != Membership.ACTIVE:
+    before = None if membership._state.adding else {"role": membership.role, "status": membership.status}
+    if before is None or membership.status != Membership.ACTIVE:
         membership.role, membership.status = invitation.role, Membership.ACTIVE
         membership.joined_at, membership.ended_at = timezone.now(), None
     membership.last_used_at = timezone.now()
     tables.save(membership)
     member = standing.member_for(workspace, user, standing.role_of(workspace, membership))
     audit.write(
-        "invitation.accepted", by=member, target=_target(invitation), after={"role": str(member.role)}
+        "invitation.accepted",
+        by=member,
+        target=_target(invitation),
+        before=before,
+        after={"role": str(member.role), "status": Membership.ACTIVE},
     )
     return member
 

@@ -27,6 +27,7 @@ class Member:
     key_id: UUID | None = None
     avatar: str = ""
     last_used: bool = True
+    closed: bool = False  # the owner of an organization that is being deleted, in its grace time
 
     def may(self, deed: May) -> bool:
         return deed in deeds(self.kind, self.role)

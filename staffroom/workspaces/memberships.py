@@ -78,7 +78,8 @@ def end(membership: Membership, status: str, *, by: Member) -> None:
         f"member.{status}",
         by=by,
         target={"user": str(membership.user_id)},
-        before={"role": membership.role},
+        before={"role": membership.role, "status": Membership.ACTIVE},
+        after={"status": status},
     )
     invitations.revoke_sent_by(membership.user_id, by=by)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models
 from django.db.models import Q
@@ -22,7 +24,9 @@ class Workspace(models.Model):
     slug = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001 - null: a personal account has none
     name = models.CharField(max_length=80)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
-    avatar = models.CharField(max_length=200, blank=True)
+    avatar = models.CharField(
+        max_length=200, blank=True
+    )  # a name that nobody guesses; `avatars` knows its files
     founding_key = models.UUIDField(null=True)  # the form's own id: a repeated submit founds nothing new
     created_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True)  # deletion was asked for: gone for everyone but its owner
@@ -37,6 +41,9 @@ class Workspace(models.Model):
                 fields=["owner"], condition=Q(kind=PERSONAL), name="one_personal_account_each"
             ),
             models.UniqueConstraint(fields=["owner", "founding_key"], name="one_founding_for_a_form"),
+            models.UniqueConstraint(
+                fields=["avatar"], condition=~Q(avatar=""), name="one_workspace_of_an_avatar"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -70,6 +77,7 @@ class Membership(Tenant):
     joined_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(default=timezone.now)
+    listed = models.TextField(default="", editable=False)  # name and address, folded; written by the database
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "user"], name="one_membership_each")]
@@ -79,6 +87,11 @@ class Membership(Tenant):
                 fields=["workspace", "joined_at", "id"],
                 condition=Q(status="active"),
                 name="members_by_time",
+            ),
+            models.Index(
+                fields=["workspace", "listed", "id"],
+                condition=Q(status="active"),
+                name="members_by_name",
             ),
         ]
 
@@ -98,6 +111,9 @@ class Invitation(Tenant):
     )
     state = models.CharField(max_length=8, default=PENDING)
     decided_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )  # null: by a key, by somebody without an account, or by nobody yet
 
     class Meta:
         constraints = [
@@ -108,9 +124,51 @@ class Invitation(Tenant):
             )
         ]
         indexes = [
-            models.Index(fields=["workspace", "created_at"], name="invitations_by_time"),
+            models.Index(fields=["workspace", "state", "created_at", "id"], name="invitations_by_state"),
             models.Index(fields=["email_norm"], condition=Q(state="pending"), name="invitations_of_address"),
         ]
+
+
+class Deletion(Tenant):
+    """The owner has asked for it. Until `delete_after` it can be taken back; once it has begun, never."""
+
+    asked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
+    delete_after = models.DateTimeField()
+    begun_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace"], name="one_deletion_each")]
+
+    @property
+    def is_over(self) -> bool:
+        """Nobody takes it back any more."""
+        return self.begun_at is not None or self.delete_after <= timezone.now()
+
+
+class Certificate(models.Model):
+    """What the operator keeps of a workspace that was erased: counts, no content. See `docs/deletion.md`.
+
+    `rows_*` are counts by table; `purchases` are accounting records. Only the functions that erase write here.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workspace = models.UUIDField(unique=True)  # its id; its row is gone
+    kind = models.CharField(max_length=12)
+    slug = models.CharField(max_length=40, blank=True)
+    asked_by = models.UUIDField()
+    asked_at = models.DateTimeField()
+    begun_at = models.DateTimeField()
+    at_work_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    rows_before: models.JSONField[dict[str, int], dict[str, int]] = models.JSONField(default=dict)
+    rows_erased: models.JSONField[dict[str, int], dict[str, int]] = models.JSONField(default=dict)
+    rows_after: models.JSONField[dict[str, int], dict[str, int]] = models.JSONField(default=dict)
+    files_before = models.BigIntegerField()
+    files_after = models.BigIntegerField(null=True)
+    purchases: models.JSONField[list[Any], list[Any]] = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return self.slug or str(self.workspace)
 
 
 class Slug(models.Model):
@@ -127,7 +185,10 @@ class Slug(models.Model):
 
 
 class AuditEntry(Tenant):
-    """One row for each change, in the same transaction; each carries the hash of the one before it."""
+    """One row for each change, in the same transaction; each carries the hash of the one before it.
+
+    PostgreSQL adds three columns that only searches read: `actor_id`, `target_id` (persons) and `said` (all words).
+    """
 
     number = models.BigIntegerField()
     at = models.DateTimeField(db_default=TransactionNow())
@@ -141,6 +202,10 @@ class AuditEntry(Tenant):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "number"], name="audit_without_gaps")]
+        indexes = [
+            models.Index(fields=["workspace", "action", "number"], name="audit_by_action"),
+            models.Index(fields=["workspace", "at"], name="audit_by_time"),
+        ]
 
 
 class ApiKey(Tenant):

@@ -27,6 +27,7 @@ def found(name: str, *, by: User, slug: str = "", founding_key: UUID | None = No
     name, slug = together(partial(names.checked, name), partial(slugs.wished, slug))
     workspace = Workspace(kind=ORGANIZATION, name=name, owner=by, founding_key=founding_key)
     with workspace_scope(workspace.id):
+        standing.present(by)
         former = _founded(by, founding_key) if founding_key else None
         if former is None:
             return _plant(workspace, slug, by)

@@ -30,15 +30,25 @@ class May(StrEnum):
 
 SENTENCES = {
     May.WORK: _("work with employees, knowledge, chats, profiles and broadcasts"),
-    May.DELETE_ANY: _("delete any employee, knowledge source or chat (members: only what they created)"),
+    May.DELETE_ANY: _("delete any employee, knowledge source or chat"),
     May.CONNECT: _("add, change and remove connections"),
     May.SEE_MEMBERS: _("see the members"),
     May.SEE_BALANCE: _("see the remaining words"),
     May.MANAGE_MEMBERS: _("invite, change roles, remove members"),
-    May.BILLING: _("billing pages, plans, top-ups, purchases, spending"),
-    May.SETTINGS: _("name, slug, avatar, word limits, audit log, API keys"),
+    May.BILLING: _("billing pages, plans, top-ups, purchases, spending by employee and member"),
+    May.SETTINGS: _("name, address, avatar, word limits of members, audit log, API keys of the organization"),
     May.OWN: _("transfer ownership, delete the organization, export everything"),
     May.LEAVE: _("leave"),
+}
+
+# What a yes is limited to, and what can be done instead of a no.
+NOTES = {
+    (Role.MEMBER, May.DELETE_ANY): _("only what they created"),
+    (Role.MEMBER, May.CONNECT): _("use only"),
+    (Role.MEMBER, May.SEE_BALANCE): _("read-only"),
+    (Role.OWNER, May.MANAGE_MEMBERS): _("an owner is made by a transfer"),
+    (Role.ADMIN, May.MANAGE_MEMBERS): _("never the owner, never to owner"),
+    (Role.OWNER, May.LEAVE): _("transfer first"),
 }
 
 _MEMBER = {May.WORK, May.SEE_MEMBERS, May.SEE_BALANCE, May.LEAVE}

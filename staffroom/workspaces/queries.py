@@ -6,18 +6,18 @@ member run in the member's open scope.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.utils import timezone
 
-from staffroom.core.paging import Page, page, position
+from staffroom.core.paging import TwoWayPage, both_ways, position
 
 from .members import Member
-from .models import Invitation, Slug
+from .models import Slug
 from .permissions import May, Role
 
 _NAME = "coalesce(nullif(u.name, ''), split_part(u.email, '@', 1))"
@@ -85,6 +85,11 @@ def organizations(user_id: UUID) -> list[Organization]:
     return [Organization(*row) for row in rows]
 
 
+def avatars_of(user_ids: list[UUID]) -> dict[UUID, str]:
+    """The pictures of people; "" for whom there is none."""
+    return dict(_rows("SELECT id, avatar FROM accounts_user WHERE id = ANY(%(users)s)", {"users": user_ids}))
+
+
 @dataclass(frozen=True, slots=True)
 class Colleague:
     """One row of the members' list."""
@@ -95,36 +100,101 @@ class Colleague:
     email: str
     role: Role
     joined_at: datetime
+    avatar: str = ""
+    listed: str = ""
 
     @property
     def is_owner(self) -> bool:
         return self.role == Role.OWNER
 
 
+_ROLE = "CASE WHEN w.owner_id = m.user_id THEN 'owner' ELSE m.role END"
+_RANKS = {Role.OWNER: 0, Role.ADMIN: 1, Role.MEMBER: 2}
+_RANK = "CASE WHEN w.owner_id = m.user_id THEN 0 WHEN m.role = 'admin' THEN 1 ELSE 2 END"
+_OF_ROLE = {
+    Role.OWNER: "m.user_id = w.owner_id",
+    Role.ADMIN: "m.role = 'admin' AND m.user_id <> w.owner_id",
+    Role.MEMBER: "m.role = 'member'",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    columns: str
+    shape: Any  # of a cursor's position
+    position: Callable[[Colleague], tuple[Any, ...]]
+
+
+# A minus in front turns an order round.
+SORTS = {
+    "joined": Sort("m.joined_at, m.id", tuple[bool, datetime, UUID], lambda one: (one.joined_at, one.id)),
+    "name": Sort("m.listed, m.id", tuple[bool, str, UUID], lambda one: (one.listed, one.id)),
+    "role": Sort(
+        f"{_RANK}, m.listed, m.id",
+        tuple[bool, int, str, UUID],
+        lambda one: (_RANKS[one.role], one.listed, one.id),
+    ),
+}
+
+
+def members(
+    member: Member,
+    cursor: str | None = None,
+    limit: int = 50,
+    q: str = "",
+    *,
+    sort: str = "joined",
+    role: str = "",
+) -> TwoWayPage[Colleague]:
+    """Everybody with an active membership; each word of `q` is looked for in name and address.
+
+    Sorting and searching read the membership's own copy of both, and only the rows of the page are joined with
+    persons, of whom there are many more.
+    """
+    member.require(May.SEE_MEMBERS)
+    order, name = SORTS[sort.removeprefix("-")], f"members by {sort}"
+    came, *after = position(name, cursor, order.shape) or (None,)
+    values: dict[str, Any] = {"workspace": member.workspace_id, "limit": limit + 1, "after": after}
+    where = _matching(q, values) + ([_OF_ROLE[Role(role)]] if role else [])
+    down = bool(came) != sort.startswith("-")
+    if after:
+        values |= {f"after{place}": value for place, value in enumerate(after)}
+        marks = ", ".join(f"%(after{place})s" for place in range(len(after)))
+        where.append(f"({order.columns}) {'<' if down else '>'} ({marks})")
+    found = [_colleague(row) for row in _rows(_members(where, order.columns, down), values)]
+    if came and len(found) < limit:
+        return members(member, None, limit, q, sort=sort, role=role)  # the first page, whole
+    return both_ways(found, limit, name, order.position, came=came)
+
+
+def _members(where: list[str], columns: str, down: bool) -> str:
+    order = ", ".join(f"{column}{' DESC' if down else ''}" for column in columns.split(", "))
+    return f"""
+        SELECT m.id, m.user_id, {_NAME}, u.email, m.shown, m.joined_at, m.listed, u.avatar FROM (
+            SELECT m.id, m.user_id, {_ROLE} AS shown, {_RANK} AS rank, m.joined_at, m.listed
+            FROM workspaces_membership m JOIN workspaces_workspace w ON w.id = m.workspace_id
+            WHERE {" AND ".join([*_ACTIVE, *where])} ORDER BY {order} LIMIT %(limit)s
+        ) m JOIN accounts_user u ON u.id = m.user_id ORDER BY {order.replace(_RANK, "m.rank")}
+    """  # noqa: S608 - put together from constants, here and below
+
+
+_ACTIVE = ("m.workspace_id = %(workspace)s", "m.status = 'active'")
+
+
 _COLLEAGUES = f"""
-    SELECT m.id, u.id, {_NAME}, u.email,
-           CASE WHEN w.owner_id = u.id THEN 'owner' ELSE m.role END, m.joined_at
+    SELECT m.id, u.id, {_NAME}, u.email, {_ROLE}, m.joined_at, m.listed, u.avatar
     FROM workspaces_membership m
     JOIN accounts_user u ON u.id = m.user_id
     JOIN workspaces_workspace w ON w.id = m.workspace_id
-    WHERE m.workspace_id = %(workspace)s AND m.status = 'active'
-"""  # noqa: S608 - put together from constants, here and below
+    WHERE {" AND ".join(_ACTIVE)}
+"""  # noqa: S608 - put together from constants
 
 
-def members(member: Member, cursor: str | None = None, limit: int = 50, q: str = "") -> Page[Colleague]:
-    """Everybody with an active membership, the longest there first; `q` is looked for in name and address."""
-    member.require(May.SEE_MEMBERS)
-    values: dict[str, Any] = {"workspace": member.workspace_id, "limit": limit + 1}
-    sql = _COLLEAGUES
-    if q := _plain(q):
-        values["q"] = f"%{_literal(q)}%"
-        sql += f" AND ({_NAME} ILIKE %(q)s OR u.email ILIKE %(q)s)"
-    if cursor:
-        values["at"], values["id"] = position("members", cursor, tuple[datetime, UUID])
-        sql += " AND (m.joined_at, m.id) > (%(at)s, %(id)s)"
-    sql += " ORDER BY m.joined_at, m.id LIMIT %(limit)s"
-    found = [_colleague(row) for row in _rows(sql, values)]
-    return page(found, limit, "members", lambda row: (row.joined_at, row.id))
+def _matching(q: str, values: dict[str, Any]) -> list[str]:
+    """Conditions for a few words; the database folds them as it folded what it keeps."""
+    words = plain(q).split()[:5]
+    values |= {f"word{place}": word for place, word in enumerate(words)}
+    return [f"strpos(m.listed, folded(%(word{place})s)) > 0" for place in range(len(words))]
 
 
 def member_count(member: Member, at_most: int = 1000) -> int:
@@ -137,14 +207,56 @@ def member_count(member: Member, at_most: int = 1000) -> int:
     return int(number)
 
 
+def managers(member: Member, limit: int = 20) -> list[Colleague]:
+    """The owner and the admins: whom a member asks for what only they may do. The owner first."""
+    sql = f"{_COLLEAGUES} AND m.role = 'admin' ORDER BY w.owner_id <> u.id, m.joined_at, m.id LIMIT %(limit)s"
+    return [_colleague(row) for row in _rows(sql, {"workspace": member.workspace_id, "limit": limit})]
+
+
 def colleague(member: Member, user_id: UUID) -> Colleague | None:
     rows = _rows(f"{_COLLEAGUES} AND u.id = %(user)s", {"workspace": member.workspace_id, "user": user_id})
     return next(map(_colleague, rows), None)
 
 
 def _colleague(row: tuple[Any, ...]) -> Colleague:
-    id_, user_id, name, email, role, joined_at = row
-    return Colleague(id_, user_id, name, email, Role(role), joined_at)
+    id_, user_id, name, email, role, joined_at, listed, avatar = row
+    return Colleague(id_, user_id, name, email, Role(role), joined_at, avatar, listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The open workspace, for those who act without a member; `slug` is None for a personal account."""
+
+    slug: str | None
+    name: str
+
+
+def place() -> Place:
+    [row] = _rows("SELECT slug, name FROM workspaces_workspace WHERE id = current_workspace()", {})
+    return Place(*row)
+
+
+_PAYERS = f"""
+    SELECT u.email, {_NAME}, u.language FROM workspaces_membership m JOIN accounts_user u ON u.id = m.user_id
+    WHERE m.workspace_id = current_workspace() AND m.status = 'active' AND m.role = 'admin' AND u.is_active
+    ORDER BY m.joined_at, m.id LIMIT 100
+"""  # noqa: S608
+
+
+def payers() -> list[tuple[str, str, str]]:
+    """Address, name and language of the open workspace's owner and admins; of a personal account its person."""
+    return _rows(_PAYERS, {})
+
+
+_NAMES = f"""
+    SELECT u.id, {_NAME} FROM workspaces_membership m JOIN accounts_user u ON u.id = m.user_id
+    WHERE m.workspace_id = %(workspace)s AND u.id = ANY(%(users)s)
+"""  # noqa: S608
+
+
+def names(member: Member, user_ids: list[UUID]) -> dict[UUID, str]:
+    """Of those who are members of the organization, or were."""
+    return dict(_rows(_NAMES, {"workspace": member.workspace_id, "users": user_ids}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,63 +278,14 @@ def hanging(member: Member, user_id: UUID) -> Hanging:
     return Hanging(*row)
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A pending invitation as those see it who may invite."""
-
-    id: UUID
-    email: str
-    role: Role
-    expires_at: datetime
-    created_at: datetime
-    invited_by_id: UUID | None
-    invited_by: str | None
-    token_hash: bytes
-
-    @property
-    def is_expired(self) -> bool:
-        return self.expires_at <= timezone.now()
-
-
-def invitations(member: Member, cursor: str | None = None, limit: int = 50) -> Page[Sent]:
-    """Pending ones of the member's organization, the newest first; expired ones too."""
-    member.require(May.MANAGE_MEMBERS)
-    values: dict[str, Any] = {"workspace": member.workspace_id, "limit": limit + 1}
-    sql = f"""
-        SELECT i.id, i.email, i.role, i.expires_at, i.created_at, i.invited_by_id, {_NAME}, i.token_hash
-        FROM workspaces_invitation i LEFT JOIN accounts_user u ON u.id = i.invited_by_id
-        WHERE i.workspace_id = %(workspace)s AND i.state = 'pending'
-    """  # noqa: S608
-    if cursor:
-        values["at"], values["id"] = position("invitations", cursor, tuple[datetime, UUID])
-        sql += " AND (i.created_at, i.id) < (%(at)s, %(id)s)"
-    sql += " ORDER BY i.created_at DESC, i.id DESC LIMIT %(limit)s"
-    found = [_sent(row) for row in _rows(sql, values)]
-    return page(found, limit, "invitations", lambda row: (row.created_at, row.id))
-
-
-def was_sent(invitation_id: UUID) -> bool:
-    """By the open workspace, in whatever state it is now."""
-    return Invitation.objects.filter(id=invitation_id).exists()
-
-
 def own_slugs() -> set[str]:
     """Of the open workspace: the present one and former ones that are held for it."""
     return set(Slug.objects.values_list("slug", flat=True))
 
 
-def _sent(row: tuple[Any, ...]) -> Sent:
-    id_, email, role, expires_at, created_at, invited_by_id, invited_by, token_hash = row
-    return Sent(id_, email, Role(role), expires_at, created_at, invited_by_id, invited_by, bytes(token_hash))
-
-
-def _plain(q: str) -> str:
+def plain(q: str) -> str:
     """PostgreSQL stores no NUL and no half of a surrogate pair, so none can be looked for."""
     return q.replace("\0", "").encode("utf-8", "ignore").decode().strip()[:100]
-
-
-def _literal(q: str) -> str:
-    return q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _rows(sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 from ninja import Query, Router, Schema
 from pydantic import Field
@@ -15,17 +15,30 @@ from staffroom.api.doors import PersonNeeded, answer, personal_route, route
 from staffroom.api.shapes import In, PageOf, Paging, Problem
 from staffroom.billing import queries as balances
 from staffroom.core.answers import document
-from staffroom.core.errors import Invalid, NotHere, StaffroomError
+from staffroom.core.errors import Invalid, NotHere
+from staffroom.core.scope import workspace_scope
 
-from . import history, invitations, memberships, organizations, ownership, queries
+from . import avatars, deletion, history, invitations, memberships, organizations, ownership, queries, sent
 from .members import Member
-from .models import Invitation as Sent
-from .models import Workspace
+from .models import Invitation, Workspace
 from .permissions import May
 
 router = Router(tags=["organizations"])
 
 Role = Literal["owner", "admin", "member"]
+Crop = Annotated[
+    str,
+    Query(
+        "",
+        description="`x,y,side`: the corner as parts of width and height, the edge as a part of the shorter one.",
+    ),
+]
+_PICTURE = {
+    "requestBody": {
+        "required": True,
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 class Context(Schema):
@@ -81,6 +94,15 @@ class NewOwner(In):
     leave: bool = Field(False, description="Whether the former owner leaves in the same step.")
 
 
+class Ending(In):
+    confirm: str = Field("", description="The slug of the organization.")
+    now: bool = Field(False, description="Whether the grace time is given up: nobody can cancel it then.")
+
+
+class Ended(Schema):
+    delete_after: datetime
+
+
 class Entry(Schema):
     at: datetime
     actor: dict[str, Any]
@@ -100,6 +122,7 @@ class Invited(Schema):
     invited_by: str | None
     created_at: datetime
     expires_at: datetime
+    decided_at: datetime | None
     accept_url: str | None
 
 
@@ -164,7 +187,7 @@ def contexts(request: Any) -> Any:
                 "slug": slug,
                 "name": name,
                 "role": role,
-                "avatar_url": avatar or None,
+                "avatar_url": avatars.url(avatar),
                 "words_left": words,
             }
             for kind, slug, name, role, avatar, words in rows
@@ -177,7 +200,9 @@ def contexts(request: Any) -> Any:
 @personal_route
 def mine(request: Any) -> Any:
     """By name; all of them at once."""
-    return {"items": [_organization(one) for one in queries.organizations(request.user.id)], "next": None}
+    found = queries.organizations(request.user.id)
+    owners = queries.avatars_of([one.owner_id for one in found])
+    return {"items": [_organization(one, owners) for one in found], "next": None}
 
 
 @router.post("organizations", response={201: Organization}, summary="Create an organization")
@@ -191,7 +216,7 @@ def found(request: Any, new: NewOrganization) -> Any:
 @router.get("o/{slug:slug}", response=Organization, summary="Read an organization")
 @route(May.WORK)
 def organization(request: Any, member: Member) -> Any:
-    return _organization(queries.organization(member))
+    return _read(member)
 
 
 @router.patch("o/{slug:slug}", response=Organization, summary="Change name or slug")
@@ -199,14 +224,41 @@ def organization(request: Any, member: Member) -> Any:
 def change(request: Any, member: Member, change: OrganizationChange) -> Any:
     """A former slug leads to the organization (308) for 90 days."""
     organizations.change(by=member, name=change.name, slug=change.slug)
-    return _organization(queries.organization(member))
+    return _read(member)
+
+
+@router.put(
+    "o/{slug:slug}/avatar", response=Organization, summary="Change the avatar", openapi_extra=_PICTURE
+)
+@route(May.SETTINGS, apart=True)
+def change_avatar(request: Any, member: Member, crop: Crop = "") -> Any:
+    """The body is the picture: PNG, JPEG, WebP or GIF, whatever its header says, up to 5 MB."""
+    pictures = avatars.drawn(request.body, crop, by=member)
+    with workspace_scope(member.workspace_id):
+        avatars.change(pictures, by=member)
+        return _read(member)
+
+
+@router.delete("o/{slug:slug}/avatar", response=Organization, summary="Remove the avatar")
+@route(May.SETTINGS)
+def remove_avatar(request: Any, member: Member) -> Any:
+    """Where there is none, nothing changes."""
+    avatars.remove(by=member)
+    return _read(member)
 
 
 @router.get("o/{slug:slug}/members", response=PageOf[Colleague], tags=["members"], summary="Members")
 @route(May.SEE_MEMBERS)
-def members(request: Any, member: Member, paging: Query[Paging], q: str = "") -> Any:
-    """The longest there first; `q` is looked for in name and address."""
-    found = queries.members(member, paging.cursor, paging.limit, q)
+def members(
+    request: Any,
+    member: Member,
+    paging: Query[Paging],
+    q: str = "",
+    sort: Literal["joined", "-joined", "name", "-name", "role", "-role"] = "joined",
+    role: Literal["", "owner", "admin", "member"] = "",
+) -> Any:
+    """The longest there first, or as `sort` says (`-` turns it round); `q` is looked for in name and address."""
+    found = queries.members(member, paging.cursor, paging.limit, q, sort=sort, role=role)
     return {"items": [_colleague(one) for one in found.items], "next": found.next}
 
 
@@ -236,8 +288,7 @@ def remove(request: Any, member: Member, user_id: UUID) -> Any:
 @route(May.OWN)
 def transfer(request: Any, member: Member, new: NewOwner) -> Any:
     """To another active member, with a personal key of the owner. The former owner becomes admin, or leaves."""
-    if request.api_key != "person":
-        raise PersonNeeded(_("Use a personal key here. In a browser the Members page asks for the password."))
+    _by_a_person(request, _("Use a personal key here. In a browser the Members page asks for the password."))
     ownership.transfer(new.user_id, by=member, leave=new.leave)
     return _colleague(_found(member, new.user_id))
 
@@ -251,11 +302,48 @@ def leave(request: Any, member: Member) -> Any:
     memberships.leave(by=member)
 
 
+@router.delete("o/{slug:slug}", response={202: Ended}, summary="Delete an organization")
+@route(May.OWN, closed=True)
+def end(request: Any, member: Member, ending: Ending) -> Any:
+    """With a personal key of the owner. It is gone for everybody at once, and erased after `delete_after`; until
+    then the owner may cancel. Asked again with `now`, the rest of that time is given up."""
+    _by_a_person(
+        request,
+        _("Use a personal key here. In a browser the page “Delete organization” asks for the password."),
+    )
+    if member.closed:
+        done = deletion.again(by=member, confirm=ending.confirm, now=ending.now)
+    else:
+        done = deletion.close(by=member, confirm=ending.confirm, now=ending.now)
+    return answer({"delete_after": done.delete_after}, 202)
+
+
+@router.post("o/{slug:slug}/deletion/cancel", response=Organization, summary="Cancel the deletion")
+@route(May.OWN, closed=True)
+def cancel(request: Any, member: Member) -> Any:
+    """The owner, until `delete_after`. Everything is as it was (`not_closed` where nothing is to be cancelled)."""
+    deletion.cancel(by=member)
+    return _read(member)
+
+
+class WhichEntries(Schema):
+    """Each part narrows the others."""
+
+    action: str = Field("", max_length=60, description="One kind, as in `member.removed`.")
+    person: str = Field("", max_length=254, description="Identifier or address, as actor or as target.")
+    since: date | None = Field(None, alias="from", description="The first day, in UTC.")
+    until: date | None = Field(None, alias="to", description="The last day, in UTC.")
+    q: str = Field("", max_length=200, description="Words of actor, target and what changed.")
+
+
 @router.get("o/{slug:slug}/audit", response=PageOf[Entry], summary="Audit log")
 @route(May.SETTINGS)
-def audit(request: Any, member: Member, paging: Query[Paging], action: str = "") -> Any:
-    """The newest first; `action` names one kind, as in `member.removed`. `hash` chains each entry to the one before."""
-    found = history.entries(member, paging.cursor, paging.limit, action)
+def audit(request: Any, member: Member, paging: Query[Paging], which: Query[WhichEntries]) -> Any:
+    """The newest first. `hash` chains each entry to the one before. A page of a search may be short, or empty, and
+    still have a `next`.
+    """
+    asked = history.Asked(which.action, which.person, which.since, which.until, which.q)
+    found = history.entries(member, paging.cursor, paging.limit, asked=asked)
     return {"items": [_entry(one) for one in found.items], "next": found.next}
 
 
@@ -263,12 +351,20 @@ def audit(request: Any, member: Member, paging: Query[Paging], action: str = "")
 
 
 @router.get(
-    "o/{slug:slug}/invitations", response=PageOf[Invited], tags=["invitations"], summary="Pending invitations"
+    "o/{slug:slug}/invitations", response=PageOf[Invited], tags=["invitations"], summary="Invitations"
 )
 @route(May.MANAGE_MEMBERS)
-def pending(request: Any, member: Member, paging: Query[Paging]) -> Any:
-    """The newest first; expired ones too, which can be sent again."""
-    found = invitations.pending(member, paging.cursor, paging.limit)
+def pending(
+    request: Any,
+    member: Member,
+    paging: Query[Paging],
+    state: Literal["open", "expired", "accepted", "declined", "revoked"] = "open",
+    q: str = "",
+) -> Any:
+    """The newest first. `open` are the pending ones, expired ones too, which can be sent again; `q` is looked for in
+    the address.
+    """
+    found = sent.invitations(member, paging.cursor, paging.limit, state=state, q=q)
     return {"items": [_pending(one) for one in found.items], "next": found.next}
 
 
@@ -277,11 +373,15 @@ def pending(request: Any, member: Member, paging: Query[Paging]) -> Any:
 )
 @route(May.MANAGE_MEMBERS)
 def invite(request: Any, member: Member, new: NewInvitations) -> Any:
-    """One person by `email` and `role`, or up to 100 as `invitations`; then each has a result of its own."""
+    """One person by `email` and `role`, or up to 100 as `invitations`; then each has a result of its own, in the same
+    order. An address named twice is invited once, to the first role, and has the same result twice.
+    """
     if new.invitations is not None:
-        return answer({"results": [_result(one, member) for one in new.invitations]}, 201)
-    sent, token = invitations.invite(email=new.email or "", role=new.role, by=member)
-    return answer(_invited(sent, member, token), 201)
+        wanted = [(one.email, one.role) for one in new.invitations]
+        answers = invitations.invite_many(wanted, by=member)
+        return answer({"results": [_result(one, member) for one in answers]}, 201)
+    made, token = invitations.invite(email=new.email or "", role=new.role, by=member)
+    return answer(_invited(made, member, token), 201)
 
 
 @router.post(
@@ -293,8 +393,8 @@ def invite(request: Any, member: Member, new: NewInvitations) -> Any:
 @route(May.MANAGE_MEMBERS)
 def resend(request: Any, member: Member, invitation_id: UUID) -> Any:
     """A new link and seven new days; the former link is dead."""
-    sent, token = invitations.resend(invitation_id, by=member)
-    return _invited(sent, member, token)
+    made, token = invitations.resend(invitation_id, by=member)
+    return _invited(made, member, token)
 
 
 @router.delete(
@@ -324,7 +424,7 @@ def accept(request: Any, invitation: str) -> Any:
     """By the invitation's id or by the token out of its link."""
     member = invitations.accept(_id_or_token(invitation), user=request.user)
     return {
-        "organization": {"slug": member.slug, "name": member.name, "avatar_url": member.avatar or None},
+        "organization": {"slug": member.slug, "name": member.name, "avatar_url": avatars.url(member.avatar)},
         "role": member.role,
     }
 
@@ -339,20 +439,31 @@ def decline(request: Any, invitation: str) -> Any:
 # --- how it looks -----------------------------------------------------------------------------------------------------
 
 
-def _organization(found: queries.Organization) -> dict[str, Any]:
+def _read(member: Member) -> dict[str, Any]:
+    found = queries.organization(member)
+    return _organization(found, queries.avatars_of([found.owner_id]))
+
+
+def _organization(found: queries.Organization, owners: Mapping[UUID, str]) -> dict[str, Any]:
     return {
         "slug": found.slug,
         "name": found.name,
         "role": found.role,
-        "avatar_url": found.avatar or None,
+        "avatar_url": avatars.url(found.avatar),
         "created_at": found.created_at,
         "owner": {
             "id": found.owner_id,
             "name": found.owner_name,
             "email": found.owner_email,
-            "avatar_url": None,
+            "avatar_url": avatars.url(owners[found.owner_id]),
         },
     }
+
+
+def _by_a_person(request: Any, otherwise: str) -> None:
+    """A browser's session has its own way, which asks for the password."""
+    if request.api_key != "person":
+        raise PersonNeeded(otherwise)
 
 
 def _founded(workspace: Workspace) -> dict[str, Any]:
@@ -363,13 +474,23 @@ def _founded(workspace: Workspace) -> dict[str, Any]:
         "role": "owner",
         "avatar_url": None,
         "created_at": workspace.created_at,
-        "owner": {"id": owner.id, "name": owner.shown_name, "email": owner.email, "avatar_url": None},
+        "owner": {
+            "id": owner.id,
+            "name": owner.shown_name,
+            "email": owner.email,
+            "avatar_url": avatars.url(owner.avatar),
+        },
     }
 
 
 def _colleague(one: queries.Colleague) -> dict[str, Any]:
     return {
-        "user": {"id": one.user_id, "name": one.name, "email": one.email, "avatar_url": None},
+        "user": {
+            "id": one.user_id,
+            "name": one.name,
+            "email": one.email,
+            "avatar_url": avatars.url(one.avatar),
+        },
         "role": one.role,
         "joined_at": one.joined_at,
         "words_limit": None,
@@ -387,47 +508,45 @@ def _entry(one: history.Entry) -> dict[str, Any]:
     return {name: getattr(one, name) for name in Entry.model_fields}
 
 
-def _invited(sent: Sent, member: Member, token: str) -> dict[str, Any]:
+def _invited(made: Invitation, member: Member, token: str) -> dict[str, Any]:
     return {
-        "id": sent.id,
-        "email": sent.email,
-        "role": sent.role,
-        "state": sent.state,
+        "id": made.id,
+        "email": made.email,
+        "role": made.role,
+        "state": made.state,
         "invited_by": member.user_name or None,
-        "created_at": sent.created_at,
-        "expires_at": sent.expires_at,
+        "created_at": made.created_at,
+        "expires_at": made.expires_at,
+        "decided_at": None,
         "accept_url": invitations.link(token),
     }
 
 
-def _pending(one: queries.Sent) -> dict[str, Any]:
-    token = invitations.token_of(one)
+def _pending(one: sent.Sent) -> dict[str, Any]:
+    token = invitations.token_of(one) if one.is_pending else None
     return {
         "id": one.id,
         "email": one.email,
         "role": one.role,
-        "state": "expired" if one.is_expired else "pending",
+        "state": "expired" if one.is_expired else one.state,
         "invited_by": one.invited_by,
         "created_at": one.created_at,
         "expires_at": one.expires_at,
+        "decided_at": one.decided_at,
         "accept_url": invitations.link(token) if token else None,
     }
 
 
-def _result(one: OneInvitation, member: Member) -> dict[str, Any]:
-    """One of many: what is wrong with it is its own result and undoes nothing of the others."""
-    try:
-        with transaction.atomic():
-            sent, token = invitations.invite(email=one.email, role=one.role, by=member)
-    except StaffroomError as error:
-        return {"email": one.email, "invitation": None, "problem": document(error)}
-    return {"email": one.email, "invitation": _invited(sent, member, token), "problem": None}
+def _result(one: invitations.Done | invitations.Refused, member: Member) -> dict[str, Any]:
+    if isinstance(one, invitations.Refused):
+        return {"email": one.email, "invitation": None, "problem": document(one.error)}
+    return {"email": one.email, "invitation": _invited(one.invitation, member, one.token), "problem": None}
 
 
 def _offer(one: invitations.Offer) -> dict[str, Any]:
     return {
         "id": one.id,
-        "organization": {"slug": one.slug, "name": one.organization, "avatar_url": one.avatar or None},
+        "organization": {"slug": one.slug, "name": one.organization, "avatar_url": avatars.url(one.avatar)},
         "role": one.role,
         "invited_by": one.invited_by,
         "expires_at": one.expires_at,

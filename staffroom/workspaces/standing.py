@@ -47,6 +47,26 @@ def _alive(workspace: Workspace) -> Workspace:
     return workspace
 
 
+@part
+def present(user: User) -> None:
+    """Whoever founds or joins is still there, and stays until the end of the sentence (`farewells` waits for it)."""
+    _hold(user, alone=False)
+
+
+@part
+def departing(user: User) -> None:
+    """Whoever departs does so once, and joins nothing meanwhile."""
+    _hold(user, alone=True)
+
+
+def _hold(user: User, *, alone: bool) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT hold_person(%s, %s)", [user.pk, alone])
+        (is_there,) = cursor.fetchone()
+    if not is_there:
+        raise NotHere
+
+
 def role_of(workspace: Workspace, membership: Membership) -> Role:
     return Role.OWNER if workspace.owner_id == membership.user_id else Role(membership.role)
 

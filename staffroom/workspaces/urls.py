@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from .views import audit, contexts, invitations, organizations, people
+from .views import (
+    audit,
+    avatars,
+    bulk,
+    contexts,
+    deletion,
+    farewells,
+    help,
+    invitations,
+    organizations,
+    people,
+)
 
 context_pages = [
     path("contexts", contexts.switcher, name="contexts"),
@@ -10,14 +21,18 @@ context_pages = [
     path("organization/name", organizations.rename, name="organization_name"),
     path("organization/slug", organizations.move, name="organization_slug"),
     path("organization/slug/check", organizations.slug_check_here, name="organization_slug_check"),
+    path("organization/avatar", avatars.change, name="organization_avatar"),
+    path("organization/avatar/removal", avatars.remove, name="organization_avatar_removal"),
     path("organization/members/<uuid:user_id>/role", people.role, name="member_role"),
     path("organization/members/<uuid:user_id>/removal", people.removal, name="member_removal"),
     path("organization/departure", people.departure, name="organization_departure"),
     path("organization/ownership", people.ownership_, name="organization_ownership"),
+    path("organization/deletion", deletion.closing, name="organization_deletion"),
     path("organization/audit", audit.log, name="organization_audit"),
     path("organization/audit/verification", audit.verification, name="audit_verification"),
     path("organization/audit/table", audit.table, name="audit_table"),
     path("organization/invitations", organizations.invite, name="organization_invitations"),
+    path("organization/invitations/bulk", bulk.bulk, name="organization_invitations_bulk"),
     path(
         "organization/invitations/<uuid:invitation_id>/resend", organizations.resend, name="invitation_resend"
     ),
@@ -27,8 +42,16 @@ context_pages = [
 ]
 
 urlpatterns = [
+    path("avatars/<slug:name>.webp", avatars.picture, name="avatar"),
     path("organizations/new", organizations.new, name="organization_new"),
     path("organizations/slug", organizations.slug_check, name="slug_check"),
+    path("organizations/<uuid:workspace_id>/deletion", deletion.grace, name="deletion"),
+    path(
+        "organizations/<uuid:workspace_id>/deletion/cancellation", deletion.cancellation, name="cancellation"
+    ),
+    path("organizations/<uuid:workspace_id>/deletion/erasure", deletion.erasure, name="erasure"),
+    path("accounts/deletion", farewells.account, name="account_deletion"),
+    path("help/roles", help.roles, name="help_roles"),
     path("invitations/<uuid:invitation_id>/accept", invitations.accept_mine, name="invitation_accept_mine"),
     path(
         "invitations/<uuid:invitation_id>/decline", invitations.decline_mine, name="invitation_decline_mine"

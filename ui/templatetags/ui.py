@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zlib import crc32
 
+import msgspec
 from django import template
 from django.conf import settings
 from django.forms import BoundField, CheckboxInput, FileInput, PasswordInput, Select, Textarea
@@ -18,12 +20,16 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
-from staffroom.billing import queries as billing
+from staffroom.billing import alerts
+from staffroom.billing.models import Alert
 from staffroom.core.mail import can_deliver
 from staffroom.core.scope import is_open
+from staffroom.workspaces import avatars
+from staffroom.workspaces.permissions import May
 
 register = template.Library()
 TONES = 8
+_LARGE = {"l", "xl"}  # on a dense screen more pixels than the small picture has
 
 
 @register.simple_tag
@@ -53,12 +59,41 @@ def menu_entry(context: Any, path: str, sign: str, label: str) -> dict[str, obje
 
 @register.inclusion_tag("components/words_left.html", takes_context=True)
 def words_left(context: Any) -> dict[str, object]:
-    """The balance of this page's context in the sidebar: one statement, inside the page's scope."""
-    if "words_left" in context:
-        return {"words_left": context["words_left"], "words_share": context.get("words_share")}
-    if not context.get("member") or not is_open():
+    """The balance of this page's context in the sidebar."""
+    return {"left": _left(context)}
+
+
+@register.inclusion_tag("components/words_top.html", takes_context=True)
+def words_top(context: Any) -> dict[str, object]:
+    """The same in the bar on top of a narrow page."""
+    return {"left": _left(context)}
+
+
+@register.inclusion_tag("components/balance_note.html", takes_context=True)
+def balance_note(context: Any) -> dict[str, object]:
+    """What a page says when words run low, to whom it concerns: the last of it to everybody."""
+    left, member = _left(context), context.get("member")
+    if not left or not left.level or (left.level < Alert.NONE and not member.may(May.BILLING)):
         return {}
-    return {"words_left": billing.balance().words_left}
+    return {
+        "text": alerts.sentence(left.level),
+        "none": left.level == Alert.NONE,
+        "url": here(context, "billing"),
+    }
+
+
+def _left(context: Any) -> alerts.Left | None:
+    """One statement a page, inside the page's scope."""
+    request = context.get("request")
+    if isinstance(context.get("left"), alerts.Left):
+        given: alerts.Left = context["left"]
+        return given
+    if not context.get("member") or not is_open() or request is None:
+        return None
+    if not hasattr(request, "words_left"):
+        request.words_left = alerts.left()
+    found: alerts.Left = request.words_left
+    return found
 
 
 @register.simple_tag
@@ -69,8 +104,10 @@ def mail_stays() -> bool:
 
 @register.inclusion_tag("components/avatar.html")
 def avatar(name: str, image: str = "", classes: str = "") -> dict[str, object]:
-    """{% avatar user.name user.avatar_url "l square" %}: a picture, or initials on a tone that follows the name."""
-    return {"initials": initials(name), "tone": tone(name), "image": image, "classes": classes}
+    """{% avatar user.name user.avatar "l square" %}: a picture, or initials on a tone that follows the name."""
+    size = avatars.LARGE if _LARGE & set(classes.split()) else avatars.SMALL
+    picture = avatars.path(image, size) if image else ""
+    return {"initials": initials(name), "tone": tone(name), "image": picture, "classes": classes}
 
 
 @register.filter
@@ -93,6 +130,34 @@ def tone(name: object) -> int:
 def number(value: object) -> str:
     """20000 → 20,000 (as the language writes it)."""
     return number_format(value, use_l10n=True, force_grouping=True)
+
+
+@register.filter
+def money(cents: int, currency: str = "USD") -> str:
+    """10000 → $100.00; other currencies by their code."""
+    amount = number_format(Decimal(cents) / 100, decimal_pos=2, use_l10n=True, force_grouping=True)
+    return f"${amount}" if currency == "USD" else f"{amount} {currency}"
+
+
+@register.filter
+def cost(dollars: Decimal | None) -> str:
+    """Of single replies, which cost parts of a cent: $0.0123; from one dollar on $1.23."""
+    if dollars is None:
+        return "—"
+    places = 2 if dollars >= 1 or not dollars else 4
+    return f"${number_format(dollars, decimal_pos=places, use_l10n=True, force_grouping=True)}"
+
+
+@register.filter
+def dollars(cents: int) -> str:
+    """10050 → 100.50, as a form writes it in every language."""
+    return f"{cents // 100}.{cents % 100:02}"
+
+
+@register.filter
+def tojson(value: object) -> str:
+    """For a data attribute; the template escapes it."""
+    return msgspec.json.encode(value).decode()
 
 
 @register.filter

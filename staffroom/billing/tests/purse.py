@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from threading import Barrier
+from threading import Barrier, Thread
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -126,6 +127,16 @@ def together(purse: Purse, calls: list[tuple[Any, ...]]) -> list[tuple[Any, ...]
 
     with ThreadPoolExecutor(len(calls)) as threads:
         return list(threads.map(one, calls))
+
+
+BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+def until_it_waits(other: Thread, patience: float = 10) -> None:
+    """Until the other one stands before a lock, or has gone through."""
+    deadline = time.monotonic() + patience
+    while other.is_alive() and not as_owner(BLOCKED) and time.monotonic() < deadline:
+        time.sleep(0.005)
 
 
 def as_owner(sql: str, *values: Any) -> list[tuple[Any, ...]]:

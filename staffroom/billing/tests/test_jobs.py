@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 def test_a_new_workspace_begins_with_the_free_plan(cast: Cast) -> None:
     for context, words_left in queries.contexts(cast.alice.id)[:2]:
-        assert words_left == plans.FREE.words, context
+        assert words_left == 20_000, context
     balance = Purse(cast, plan=True).balance()
     assert (balance.plan, balance.words_left, balance.reserved, balance.debt) == ("free", 20_000, 0, 0)
     (part,) = balance.parts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -15,7 +14,7 @@ from staffroom.billing import ledger
 from staffroom.billing.ledger import OutOfWords
 from staffroom.core.scope import ScopeMissing
 
-from .purse import Purse, as_owner, refused_by, till, together
+from .purse import Purse, as_owner, refused_by, till, together, until_it_waits
 
 DAY = timedelta(days=1)
 
@@ -426,9 +425,15 @@ def test_what_the_verbs_use_inside_nobody_may_call() -> None:
         "refund",
         "reverse",
         "balance",
+        "subscribe",
+        "replan",
     ]
     assert {name for name, definer in open_to_all if definer} == {f"ledger_{verb}" for verb in verbs}
-    assert {name for name, definer in open_to_all if not definer} == {"ledger_now", "ledger_signs"}
+    assert {name for name, definer in open_to_all if not definer} == {
+        "ledger_now",
+        "ledger_signs",
+        "ledger_sequence_at",
+    }
 
 
 def test_entries_are_written_once_even_by_the_owner(purse: Purse) -> None:
@@ -509,7 +514,7 @@ def test_one_waits_for_the_other_and_then_sees_what_it_left(purse: Purse) -> Non
         ask("ledger_settle", turns[0], 80)
         other = threading.Thread(target=second)
         other.start()
-        time.sleep(0.05)
+        until_it_waits(other)
         assert answers == []
     other.join(timeout=10)
     assert answers == [(80, 0, 40)]
@@ -525,7 +530,7 @@ def test_a_grant_waits_for_a_reply_that_is_being_paid(purse: Purse) -> None:
         ask("ledger_settle", turn, 80)
         other = threading.Thread(target=lambda: purse.given(10, "plan", expires_at=purse.now + DAY / 2))
         other.start()
-        time.sleep(0.05)
+        until_it_waits(other)
     other.join(timeout=10)
     assert [part.words for part in purse.balance().parts] == [10, 20]
     purse.sound()

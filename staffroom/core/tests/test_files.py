@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.files.base import ContentFile
 
 from staffroom.core import files
@@ -56,3 +57,13 @@ def test_erasing_in_batches_ends_with_nothing_and_spares_others(cast: Cast) -> N
     assert files.count(cast.acme.id) == 0
     with cast.inside(cast.rival):
         assert files.opened(other).read() == b"text"
+
+
+def test_the_last_sweep_leaves_no_empty_folder(cast: Cast) -> None:
+    place = settings.STORAGES["default"]["OPTIONS"]["location"] / files.folder(cast.acme.id)
+    for name in ("a/b/c.txt", "a/d.txt", "e.txt"):
+        kept(cast, cast.acme, name)
+    assert place.is_dir()
+    for _again in range(2):
+        files.sweep(cast.acme.id)
+        assert not place.exists()

@@ -340,13 +340,19 @@ class TestSwitcher:
 class TestHome:
     def test_it_says_what_to_do_next(self, cast: Cast) -> None:
         page = html(cast.browser(cast.alice).get(at(cast)))
-        for said in ("Good to see you, Alice", "words left", "Hire an AI employee", "Recent chats", "20,000"):
+        for said in (
+            "Good to see you, Alice",
+            "words left",
+            "Hire an AI employee",
+            "Answered by AI alone",
+            "20,000",
+        ):
             assert said in page
         assert "Invite a colleague" not in html(cast.browser(cast.bob).get(at(cast)))
         assert "Work as a team" in html(cast.browser(cast.alice).get("/me/"))
 
     def test_it_asks_a_small_number_of_questions(self, cast: Cast) -> None:
-        assert questions(cast.browser(cast.alice), at(cast)) <= 7
+        assert questions(cast.browser(cast.alice), at(cast)) <= 16
 
     def test_hostile_names_are_only_words(self, cast: Cast) -> None:
         shop = organizations.found("<script>alert(1)</script>", by=cast.alice)

@@ -12,11 +12,12 @@ from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve
 from django.views.decorators.http import require_GET
 
-from .. import invitations, queries
+from .. import deletion, invitations, queries
 from ..doors import door, person
 from ..members import Member
 from ..models import ORGANIZATION, PERSONAL
 from ..permissions import May, deeds
+from .deletion import exports
 
 _INSIDE = re.compile(r"/(?:me|o/[a-z0-9-]+)/(?P<section>[a-z-]+)(?P<rest>/[^?]*)?(?:\?(?P<query>.*))?")
 _KEPT = ("tab",)  # what of the query names a part of the section rather than an object in it
@@ -32,7 +33,7 @@ def bare(request: Any, path: str = "") -> HttpResponse:
 
 
 @require_GET
-@door(May.WORK)
+@door(May.WORK, closed=True)
 def switcher(request: Any, member: Member) -> HttpResponse:
     """The fragment behind the button; `at` is the page it was opened on."""
     keep = sections(request.GET.get("at", ""))
@@ -41,13 +42,22 @@ def switcher(request: Any, member: Member) -> HttpResponse:
     offers = [
         {
             "organization": offer.organization,
+            "avatar": offer.avatar,
             "role": offer.role,
             "accept_url": f"/invitations/{offer.id}/accept",
             "decline_url": f"/invitations/{offer.id}/decline",
         }
         for offer in invitations.offers_to(request.user)
     ]
-    return render(request, "workspaces/switcher.html", {"contexts": contexts, "invitations": offers})
+    shown = {
+        "contexts": contexts,
+        "invitations": offers,
+        "closed": [
+            {"member": one.member, "delete_after": one.delete_after, "exports": exports(one.member)}
+            for one in deletion.closed_organizations(request.user)
+        ],
+    }
+    return render(request, "workspaces/switcher.html", shown)
 
 
 def _entry(

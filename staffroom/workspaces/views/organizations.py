@@ -17,17 +17,16 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from staffroom.core import mail
 from staffroom.core.errors import Invalid, NotHere, StaffroomError, TooMany
 
-from .. import forms, invitations, organizations, queries, slugs
+from .. import forms, invitations, organizations, queries, sent, slugs
 from ..doors import door, person
 from ..members import Member
 from ..models import ORGANIZATION
 from ..permissions import May
+from . import directory
 
 GENERAL, MEMBERS = "general", "members"
-ROWS = 50
 
 
 @require_http_methods(["GET", "POST"])
@@ -100,7 +99,7 @@ def show(request: HttpRequest, member: Member, tab: str, status: int = 200, **fo
         "owns": member.may(May.OWN),
         "settles": member.may(May.SETTINGS),
         "address": f"{_host()}/o/",
-        **(_members(request, member) if tab == MEMBERS else _general(member)),
+        **(directory.shown(request, member) if tab == MEMBERS else _general(member)),
         **forms_,
     }
     return render(request, "workspaces/organization.html", shown, status=status)
@@ -112,37 +111,6 @@ def _general(member: Member) -> dict[str, Any]:
         "name_form": forms.Name({"name": member.name}),
         "slug_form": forms.Slug({"slug": member.slug}),
     }
-
-
-def _members(request: HttpRequest, member: Member) -> dict[str, Any]:
-    q = request.GET.get("q", "").strip()
-    shown: dict[str, Any] = {
-        "q": q,
-        "cursor": request.GET.get("cursor", ""),
-        "members": queries.members(member, request.GET.get("cursor"), ROWS, q),
-        "count": queries.member_count(member),
-    }
-    if member.may(May.MANAGE_MEMBERS):
-        shown |= _sent(request, member)
-    return shown
-
-
-def _sent(request: HttpRequest, member: Member) -> dict[str, Any]:
-    page = invitations.pending(member, request.GET.get("sent"), ROWS)
-    sent: list[dict[str, Any]] = [{"row": one, "link": _link(one)} for one in page.items]
-    fresh = request.GET.get("invited", "")
-    return {
-        "sent": sent,
-        "sent_next": page.next,
-        "fresh": next((one for one in sent if str(one["row"].id) == fresh), None),
-        "delivers": mail.can_deliver(),
-        "invite_form": forms.Invite(),
-    }
-
-
-def _link(sent: queries.Sent) -> str:
-    token = None if sent.is_expired else invitations.token_of(sent)
-    return invitations.link(token) if token else ""
 
 
 @require_POST
@@ -225,6 +193,6 @@ def revoke(request: HttpRequest, member: Member, invitation_id: UUID) -> HttpRes
 
 def _answered(request: HttpRequest, invitation_id: UUID) -> None:
     """The list was older than the invitation's answer; one that never was here stays unknown."""
-    if not queries.was_sent(invitation_id):
+    if not sent.was_sent(invitation_id):
         raise NotHere
     messages.error(request, _("That invitation was answered or revoked already."))

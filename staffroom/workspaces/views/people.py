@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -47,11 +48,9 @@ def role(request: HttpRequest, member: Member, user_id: UUID) -> HttpResponse:
 def _role(
     request: HttpRequest, member: Member, one: Colleague, form: forms.Seat, status: int = 200
 ) -> HttpResponse:
-    shown = {
-        "one": one,
+    shown = _ending(member, one) | {
         "form": form,
         "mine": one.user_id == member.user_id,
-        "hanging": queries.hanging(member, one.user_id),
         "loses": [SENTENCES[deed] for deed in May if deed in ROLES[Role.ADMIN] - ROLES[Role.MEMBER]],
     }
     return render(request, "workspaces/role.html", shown, status=status)
@@ -100,19 +99,23 @@ def ownership_(request: Any, member: Member) -> HttpResponse:
     if one.is_owner:
         raise ownership.OwnerAlready
     if request.method == "GET":
-        return _ownership(request, one, forms.Transfer())
+        return _ownership(request, member, one, forms.Transfer())
     form = forms.Transfer(request.POST)
     try:
         confirmations.confirm(request.user, form.text("password"))
     except Invalid as refused:
         form.refuse(refused)
-        return _ownership(request, one, form, 422)
+        return _ownership(request, member, one, form, 422)
     ownership.transfer(one.user_id, by=member, leave=form.leaves)
     return _handed_over(request, member, one, left=form.leaves)
 
 
-def _ownership(request: HttpRequest, one: Colleague, form: forms.Transfer, status: int = 200) -> HttpResponse:
-    return render(request, "workspaces/ownership.html", {"one": one, "form": form}, status=status)
+def _ownership(
+    request: HttpRequest, member: Member, one: Colleague, form: forms.Transfer, status: int = 200
+) -> HttpResponse:
+    """What hangs on the former owner is told, too, for the case that they leave in the same step."""
+    shown = _ending(member, _colleague(member, member.user_id)) | {"one": one, "form": form}
+    return render(request, "workspaces/ownership.html", shown, status=status)
 
 
 def _handed_over(request: HttpRequest, member: Member, one: Colleague, *, left: bool) -> HttpResponse:
@@ -126,7 +129,22 @@ def _handed_over(request: HttpRequest, member: Member, one: Colleague, *, left: 
 
 def _ending(member: Member, one: Colleague) -> dict[str, Any]:
     begun, held = chats.chats_of_person(member, one.user_id)
-    return {"one": one, "hanging": queries.hanging(member, one.user_id), "begun": begun, "held": held}
+    return {
+        "one": one,
+        "hanging": queries.hanging(member, one.user_id),
+        "begun": begun,
+        "held": held,
+        "deletion": one.is_owner and _deletion(member),
+    }
+
+
+def _deletion(member: Member) -> str:
+    """The owner's other way out, where the program has that page."""
+    try:
+        match = resolve(url := member.url("organization/deletion"))
+    except Resolver404:
+        return ""
+    return url if match.url_name == "organization_deletion" else ""
 
 
 def _colleague(member: Member, user_id: UUID | None) -> Colleague:
