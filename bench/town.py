@@ -13,6 +13,11 @@ FIFTY = 50
 COLLEAGUES = 10  # of each organization, beside its owner
 INVITED = 5_000  # that wait for an answer
 
+TABLES = (
+    "accounts_user", "account_emailaddress", "workspaces_workspace", "workspaces_slug", "workspaces_membership",
+    "workspaces_apikey", "workspaces_invitation", "billing_wallet",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Town:
@@ -41,25 +46,29 @@ class Town:
 
     @property
     def sql(self) -> str:
+        return f"BEGIN;\n{self.rows}\nCOMMIT;\nVACUUM ANALYZE {', '.join(TABLES)};\n"
+
+    @property
+    def rows(self) -> str:
         people, everybody = self.people, self.people + LARGE * self.times
         others = self.organizations - 1
         return f"""
-BEGIN;
-INSERT INTO accounts_user (id, password, email, name, language, theme, is_active, is_staff, is_superuser, created_at)
-    SELECT {_id("a", "n")}, '', 'person-' || n || '@example.com', 'Person ' || n, 'en', 'system', true, false, false,
+INSERT INTO accounts_user (id, password, email, name, avatar, language, theme, is_active, is_staff, is_superuser,
+        created_at) SELECT {_id("a", "n")}, '', 'person-' || n || '@example.com', 'Person ' || n, '', 'en', 'system', true, false, false,
            now() FROM generate_series(1, {everybody}) n;
 INSERT INTO account_emailaddress (user_id, email, verified, "primary")
-    SELECT id, email, true, true FROM accounts_user;
+    SELECT id, email, true, true FROM accounts_user WHERE {_ours("a")};
 INSERT INTO workspaces_workspace (id, kind, name, owner_id, avatar, created_at)
     SELECT {_id("b", "n")}, 'personal', 'Person ' || n, {_id("a", "n")}, '', now() FROM generate_series(1, {everybody}) n;
 INSERT INTO workspaces_workspace (id, kind, slug, name, owner_id, avatar, created_at)
     SELECT {_id("c", "n")}, 'organization', 'org-' || n, 'Organization ' || n, {_id("a", "n")}, '', now()
     FROM generate_series(1, {self.organizations}) n;
-INSERT INTO workspaces_slug (slug, workspace_id) SELECT slug, id FROM workspaces_workspace WHERE slug IS NOT NULL;
-INSERT INTO billing_wallet (workspace_id, plan, moved_at) SELECT id, 20000, now() FROM workspaces_workspace;
+INSERT INTO workspaces_slug (slug, workspace_id) SELECT slug, id FROM workspaces_workspace WHERE {_ours("c")};
+INSERT INTO billing_wallet (workspace_id, plan, moved_at) SELECT id, 20000, now() FROM workspaces_workspace
+    WHERE {_ours("b")} OR {_ours("c")};
 
 CREATE TEMPORARY TABLE seats (workspace_id uuid, user_id uuid, role text, PRIMARY KEY (workspace_id, user_id));
-INSERT INTO seats SELECT id, owner_id, 'admin' FROM workspaces_workspace;
+INSERT INTO seats SELECT id, owner_id, 'admin' FROM workspaces_workspace WHERE {_ours("b")} OR {_ours("c")};
 INSERT INTO seats SELECT {_id("c", "1")}, {_id("a", "n")}, CASE WHEN n % 100 = 0 THEN 'admin' ELSE 'member' END
     FROM generate_series({people + 1}, {everybody - 1}) n;
 INSERT INTO seats SELECT {_id("c", "n")}, {_id("a", "1")}, 'member' FROM generate_series(2, {FIFTY}) n;
@@ -79,9 +88,6 @@ INSERT INTO workspaces_invitation (id, workspace_id, email, email_norm, role, to
     FROM generate_series(0, {INVITED - 1}) n
     JOIN workspaces_workspace w ON w.id = {_id("c", f"2 + (n / {people - 1} * 31 + n * 7) % {others}")}
     JOIN accounts_user u ON u.id = {_id("a", f"2 + n % {people - 1}")};
-COMMIT;
-VACUUM ANALYZE accounts_user, account_emailaddress, workspaces_workspace, workspaces_slug, workspaces_membership,
-    workspaces_apikey, workspaces_invitation, billing_wallet;
 """
 
 
@@ -100,3 +106,7 @@ def user_id(person: int) -> str:
 def _id(kind: str, number: str) -> str:
     """The UUID of person (a), personal account (b) or organization (c) of this number."""
     return f"('0000000{kind}-0000-7000-8000-' || lpad(to_hex({number}), 12, '0'))::uuid"
+
+
+def _ours(kind: str) -> str:
+    return f"id BETWEEN {_id(kind, '0')} AND {_id(kind, '10000000')}"

@@ -267,7 +267,7 @@ KEPT = {
     "staffroom/core/crypto.py",  # keys made from the installation's own
     "staffroom/core/outbound/connections.py",  # certificates
     "staffroom/core/postgres/base.py",  # how times are read
-    "staffroom/core/tables.py",  # statements made of a model's columns
+    "staffroom/core/tables.py",  # the words of statements
     "staffroom/employees/minds/providers.py",  # clients of model servers
     "staffroom/workspaces/slugs.py",  # reserved words
 }

@@ -394,9 +394,10 @@ def is_mailed(token: str) -> bool:
 def _accept(token_or_id: str | UUID, user: User) -> Member:
     """What the offer says is only where to look: everything is asked again behind the workspace's row."""
     offer = _offer_to(user, token_or_id)
-    with workspace_scope(offer.workspace_id), _closed_is_gone():
+    with workspace_scope(offer.workspace_id):
         standing.present(user)
-        workspace = standing.lock()
+        with _closed_is_gone():
+            workspace = standing.lock()
         if not factors.satisfies(user, workspace):
             raise factors.SecondFactorRequired
         if not _claim(offer, token_or_id, Invitation.ACCEPTED, user):

@@ -34,6 +34,7 @@ class Context:
     avatar: str
     role: Role
     last_used_at: Any
+    barred: bool = False  # for want of a second factor
 
     @property
     def prefix(self) -> str:
@@ -44,11 +45,12 @@ def contexts(user_id: UUID) -> list[Context]:
     """The personal account first, then organizations by name."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, kind, slug, name, avatar, role, last_used_at FROM contexts_of(%s)", [user_id]
+            "SELECT id, kind, slug, name, avatar, role, last_used_at, barred FROM contexts_and_bars(%s)",
+            [user_id],
         )
         return [
-            Context(id_, kind, slug, name, avatar, Role(role), last_used_at)
-            for id_, kind, slug, name, avatar, role, last_used_at in cursor.fetchall()
+            Context(id_, kind, slug, name, avatar, Role(role), last_used_at, barred)
+            for id_, kind, slug, name, avatar, role, last_used_at, barred in cursor.fetchall()
         ]
 
 

@@ -50,19 +50,20 @@ def _alive(workspace: Workspace) -> Workspace:
 @part
 def present(user: User) -> None:
     """Whoever founds or joins is still there, and stays until the end of the sentence (`farewells` waits for it)."""
-    _hold(user, "pg_advisory_xact_lock_shared")
+    _hold(user, alone=False)
 
 
 @part
 def departing(user: User) -> None:
     """Whoever departs does so once, and joins nothing meanwhile."""
-    _hold(user, "pg_advisory_xact_lock")
+    _hold(user, alone=True)
 
 
-def _hold(user: User, lock: str) -> None:
+def _hold(user: User, *, alone: bool) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {lock}(hashtextextended('person ' || %s, 0))", [str(user.pk)])
-    if not User.objects.filter(pk=user.pk, is_active=True).exists():
+        cursor.execute("SELECT hold_person(%s, %s)", [user.pk, alone])
+        (is_there,) = cursor.fetchone()
+    if not is_there:
         raise NotHere
 
 

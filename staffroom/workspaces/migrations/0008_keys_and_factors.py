@@ -77,6 +77,17 @@ BY_KEY = f"""
     WHERE k.hash = p_hash AND k.revoked_at IS NULL AND (k.user_id IS NULL OR u.id IS NOT NULL)
 """
 
+# What `contexts_of` says, and which of them turn the person away.
+CONTEXTS = f"""
+    SELECT w.id, w.kind, w.slug, w.name, w.avatar,
+           (CASE WHEN w.owner_id = p_user THEN 'owner' ELSE m.role END)::varchar, m.last_used_at,
+           {BARRED.format(user="p_user")}
+    FROM workspaces_membership m
+    JOIN workspaces_workspace w ON w.id = m.workspace_id AND w.closed_at IS NULL
+    WHERE m.user_id = p_user AND m.status = 'active'
+    ORDER BY w.kind = 'organization', lower(w.name), w.id
+"""
+
 REQUIRING = """
     SELECT w.id, w.slug, w.name
     FROM workspaces_membership m
@@ -134,6 +145,12 @@ class Migration(migrations.Migration):
             BY_SESSION,
         ),
         Definer("door_by_key(p_hash bytea, p_me boolean, p_slug varchar)", f"TABLE ({DOOR_COLUMNS})", BY_KEY),
+        Definer(
+            "contexts_and_bars(p_user uuid)",
+            "TABLE (id uuid, kind varchar, slug varchar, name varchar, avatar varchar, role varchar,"
+            " last_used_at timestamptz, barred boolean)",
+            CONTEXTS,
+        ),
         Definer(
             "invitations_of(p_email_norm varchar)",
             INVITATION_COLUMNS,

@@ -1,8 +1,7 @@
 """What every change begins and ends with, in one round trip each.
 
-Both take the workspace's row first. A statement inside a function sees what was committed before it began, so what
-follows the lock is read as it is once the row is ours; a join in the locking statement would show it as it was before
-the wait.
+Each takes a lock first. A statement inside a function sees what was committed before it began, so what follows the
+lock is read as it is once the lock is ours; a join in the locking statement would show it as it was before the wait.
 """
 
 from django.db import migrations
@@ -35,10 +34,25 @@ BEGIN
 END $$;
 """
 
+# Until the end of the transaction, alone or together with others who hold the same person; whether there is one.
+HOLD_PERSON = """
+CREATE FUNCTION hold_person(p_user uuid, p_alone boolean) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE name bigint := hashtextextended('person ' || p_user, 0);
+BEGIN
+    IF p_alone THEN
+        PERFORM pg_advisory_xact_lock(name);
+    ELSE
+        PERFORM pg_advisory_xact_lock_shared(name);
+    END IF;
+    RETURN EXISTS (SELECT FROM accounts_user WHERE id = p_user AND is_active);
+END $$;
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [("workspaces", "0008_keys_and_factors")]
     operations = [
         migrations.RunSQL(STANDING, "DROP FUNCTION standing"),
         migrations.RunSQL(AUDIT_END, "DROP FUNCTION audit_end"),
+        migrations.RunSQL(HOLD_PERSON, "DROP FUNCTION hold_person"),
     ]

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve
 from django.views.decorators.http import require_GET
 
-from .. import deletion, factors, invitations, queries
+from .. import deletion, invitations, queries
 from ..doors import door, person
 from ..members import Member
 from ..models import ORGANIZATION, PERSONAL
@@ -37,11 +37,7 @@ def bare(request: Any, path: str = "") -> HttpResponse:
 def switcher(request: Any, member: Member) -> HttpResponse:
     """The fragment behind the button; `at` is the page it was opened on."""
     keep = sections(request.GET.get("at", ""))
-    barring = {one.id for one in factors.barring(request.user)}
-    contexts = [
-        _entry(context, member, keep) | {"barred": context.id in barring}
-        for context in queries.contexts(request.user.id)
-    ]
+    contexts = [_entry(context, member, keep) for context in queries.contexts(request.user.id)]
     contexts.sort(key=lambda entry: not entry["current"])
     offers = [
         {
@@ -73,6 +69,7 @@ def _entry(
         "name": context.name,
         "avatar": context.avatar,
         "role": context.role,
+        "barred": context.barred,
         "url": keep(context),
         "current": context.id == member.workspace_id,
     }
