@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.figures import Figure, note, table
 
-NAMES = ("start", "pages", "api", "ledger", "chat", "readers", "export")
+NAMES = ("start", "pages", "api", "organizations", "ledger", "chat", "readers", "export")
 README = Path(__file__).with_name("README.md")
 
 

@@ -7,19 +7,12 @@ the machine does weighs on all alike; the median of the rounds counts.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench.figures import Figure, median, shown
+from bench.house import databases, web
 from bench.processes import seconds
 
 ORGANIZATIONS = 50
@@ -35,7 +28,9 @@ class Scene:
 
 
 def main() -> list[Figure]:
-    with database() as environment:
+    with databases("staffroom") as store:
+        [environment] = store.environments
+        os.environ.update(environment)
         import django
 
         django.setup()
@@ -45,7 +40,7 @@ def main() -> list[Figure]:
             f"contexts of a person with {ORGANIZATIONS} organizations": "/api/v1/contexts",
             f"list of {ROWS} employees": f"/api/v1/o/{it.slug}/employees",
         }
-        with web(environment) as (pid, port):
+        with web(environment) as ([pid], port):
             spent = measured(pid, Caller(port, it.key), list(paths.values()))
         figures = []
         for name, path in paths.items():
@@ -54,30 +49,6 @@ def main() -> list[Figure]:
             figures.append(Figure(f"{name}: statements", statements(it.key, path)))
         _leave()
     return shown(figures)
-
-
-@contextlib.contextmanager
-def database() -> Iterator[dict[str, str]]:
-    """The embedded database, as safe as it is in earnest, migrated; the environment of a web process."""
-    from operate.postgres import Cluster
-
-    with tempfile.TemporaryDirectory(prefix="staffroom-bench-", ignore_cleanup_errors=True) as folder:
-        os.chmod(folder, 0o755)
-        with Cluster(Path(folder) / "db") as cluster:
-            urls = cluster.database("staffroom")
-            environment = {
-                "DJANGO_SETTINGS_MODULE": "config.settings",
-                "STAFFROOM_ENV": "development",
-                "STAFFROOM_HOME": folder,
-                "STAFFROOM_DB_APP": urls.app,
-                "STAFFROOM_DB_PLATFORM": urls.platform,
-                "STAFFROOM_DB_OWNER": urls.owner,
-                "PYTHONPATH": os.getcwd(),
-            }
-            os.environ.update(environment)
-            migrate = ["migrate", "--database", "owner", "--verbosity", "0"]
-            subprocess.run([sys.executable, "-W", "ignore", "-m", "django", *migrate], check=True)
-            yield environment
 
 
 def scene() -> Scene:
@@ -93,35 +64,6 @@ def scene() -> Scene:
         for number in range(ROWS):
             roster.hire(f"Employee {number:02}", by=SYSTEM)
     return Scene(cast.key(cast.alice), str(cast.acme.slug))
-
-
-@contextlib.contextmanager
-def web(environment: dict[str, str]) -> Iterator[tuple[int, int]]:
-    """One web process as `staffroom run` starts it; its pid and its port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = int(listener.getsockname()[1])
-        os.set_inheritable(listener.fileno(), True)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "operate.web", str(listener.fileno())],
-            env=os.environ | environment,
-            pass_fds=[listener.fileno()],
-        )
-        try:
-            _await_answer(port, process)
-            yield process.pid, port
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
-def _await_answer(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError):
-            Caller(port, "").get("/healthz")
-            return
-        time.sleep(0.1)
-    raise RuntimeError("the web process did not start")
 
 
 class Caller:

@@ -11,8 +11,9 @@ import sys
 from dataclasses import dataclass
 from uuid import UUID
 
-from bench.api import _leave, database
+from bench.api import _leave
 from bench.figures import Figure, note, shown
+from bench.house import databases
 
 MESSAGES, CHATS, SOURCES = 100_000, 1_000, 200
 LIMIT = 50  # megabytes
@@ -58,7 +59,8 @@ class Spent:
 
 
 def main() -> list[Figure]:
-    with database():
+    with databases("staffroom") as store:
+        os.environ.update(store.environments[0])
         import django
 
         django.setup()

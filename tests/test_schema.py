@@ -62,6 +62,8 @@ DEFINERS = {
     "door_by_key": "the hash of an API key",
     "contexts_of": "a person who has signed in",
     "organizations_of": "a person who has signed in",
+    "contexts_and_bars": "a person who has signed in",
+    "requiring_second_factor": "a person who has signed in",
     "places_of": "a person who has signed in",
     "erase_begin": "a closed workspace whose grace time is over",
     "erase_count": "a workspace whose erasing has begun",

@@ -197,6 +197,7 @@ class TestJobs:
 # Jobs without a workspace, each with the reason.
 WITHOUT_WORKSPACE = {
     "core.mail.deliver": "a mail is written out when it is enqueued: no tenant's row is read",
+    "core.mail.write": "it is given all that the letter says: no tenant's row is read",
     "billing.sweep": "over all workspaces, as the platform",
     "chats.tally": "something is said in every workspace",
     "billing.fold": "every workspace has days",
@@ -266,6 +267,7 @@ KEPT = {
     "staffroom/core/crypto.py",  # keys made from the installation's own
     "staffroom/core/outbound/connections.py",  # certificates
     "staffroom/core/postgres/base.py",  # how times are read
+    "staffroom/core/tables.py",  # the words of statements
     "staffroom/employees/minds/providers.py",  # clients of model servers
     "staffroom/workspaces/slugs.py",  # reserved words
 }

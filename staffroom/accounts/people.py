@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from uuid import UUID
+
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.hashers import make_password
+from django.db import connection
 
 from staffroom.core.names import called
 from staffroom.core.sentences import part, sentence
@@ -54,14 +58,31 @@ def forget(user: User) -> None:
 
 def is_known(address: str) -> bool:
     """Whether somebody signs in with this (normalised) address. Not for the eyes of strangers."""
-    return User.objects.filter(email=address).exists()
+    return holder(address) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who signs in with an address."""
+
+    id: UUID
+    language: str
+
+
+def holder(address: str) -> Holder | None:
+    """Of a normalised address, looked up as the unique index writes it. Not for the eyes of strangers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, language FROM accounts_user WHERE lower(email) = lower(%s)", [address])
+        row = cursor.fetchone()
+    return Holder(*row) if row else None
 
 
 def verified_address(user: User) -> str | None:
     """The address that the person has proved to hold, if any."""
-    address: str | None = (
-        EmailAddress.objects.filter(user=user, verified=True, email__iexact=user.email)
-        .values_list("email", flat=True)
-        .first()
-    )
-    return address
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT email FROM account_emailaddress WHERE user_id = %s AND verified AND upper(email) = upper(%s)",
+            [user.pk, user.email],
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None

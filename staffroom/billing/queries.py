@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -54,12 +55,16 @@ def contexts(user_id: UUID) -> list[tuple[Context, int]]:
         ]
 
 
-def words_of_contexts(user_id: UUID) -> list[tuple[str, str | None, str, str, str, int]]:
-    """The same as plain rows for the API: kind, slug, name, role, avatar, words left."""
+def words_of_contexts(
+    user_id: UUID, only: Collection[UUID] | None = None
+) -> list[tuple[str, str | None, str, str, str, int]]:
+    """The same as plain rows for the API: kind, slug, name, role, avatar, words left. `only`: of these contexts."""
+    sql = "SELECT kind, slug, name, role, avatar, words_left FROM contexts_with_words(%s)"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT kind, slug, name, role, avatar, words_left FROM contexts_with_words(%s)", [user_id]
-        )
+        if only is None:
+            cursor.execute(sql, [user_id])
+        else:
+            cursor.execute(f"{sql} WHERE id = ANY (%s)", [user_id, list(only)])
         return list(cursor.fetchall())
 
 

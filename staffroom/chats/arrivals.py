@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from staffroom.billing import alerts
 from staffroom.core import words
-from staffroom.core.errors import Invalid, NotHere, StaffroomError
+from staffroom.core.errors import Conflict, Invalid, NotHere, StaffroomError
 from staffroom.core.ids import new_id
 from staffroom.core.lines import is_blank, storable
 from staffroom.core.scope import current_workspace_id
@@ -60,6 +60,13 @@ class Incoming:
     turn: UUID  # if there will be a new one
 
 
+class SaidByAnother(Conflict):
+    code, title = "external_id_taken", "This external_id names another message"
+
+    def default_sentence(self) -> str:
+        return _("In this chat the external_id names a message of somebody else. Use another one.")
+
+
 @part
 def receive(
     chat_id: UUID, text: str, *, by: By, name: str = "", external_id: str | None = None, lazy: bool = False
@@ -103,7 +110,7 @@ def _arrive(one: Incoming, *, lazy: bool) -> Arrival:
         raise NotHere
     asked = msgspec.json.encode([asking(one, Facts.of(facts[0]))]).decode()
     arrived = arrival(one, _rows(ARRIVE, [here, asked, lazy])[0])
-    if isinstance(arrived, NotHere):
+    if isinstance(arrived, StaffroomError):
         raise arrived
     if arrived.fresh:
         notes.ring_after_commit()
@@ -170,11 +177,13 @@ def asking(one: Incoming, facts: Facts) -> dict[str, Any]:
     return values
 
 
-def arrival(one: Incoming, row: tuple[Any, ...]) -> Arrival | NotHere:
+def arrival(one: Incoming, row: tuple[Any, ...]) -> Arrival | StaffroomError:
     """What `chats_arrive_together` answers."""
     verdict, message, number, at, turn, text, name, member_limit = row
     if verdict == "gone":
         return NotHere()
+    if verdict == "taken":
+        return SaidByAnother()
     refusal: StaffroomError | None = _REFUSALS[verdict]() if verdict in _REFUSALS else None
     if verdict == MEMBER_LIMIT:
         refusal = MemberLimitNow(member_limit)

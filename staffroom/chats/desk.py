@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 from staffroom.billing import alerts
 from staffroom.core.bus import Bus
 from staffroom.core.durable import Disk
-from staffroom.core.errors import NotHere
+from staffroom.core.errors import NotHere, StaffroomError
 from staffroom.core.pools import Pool
 from staffroom.core.scope import workspace_scope
 from staffroom.core.together import Together
@@ -60,7 +60,7 @@ class Desk:
         by_turn = {one.turn: it for one, it in zip(found, arrived, strict=True)}
         return [by_turn.get(one.turn, NotHere()) for one in batch]
 
-    def _tell(self, found: list[Incoming], answers: list[Arrival | NotHere]) -> None:
+    def _tell(self, found: list[Incoming], answers: list[Arrival | StaffroomError]) -> None:
         came = [(one, it) for one, it in zip(found, answers, strict=True) if isinstance(it, Arrival)]
         if any(it.fresh for _, it in came):
             self._bus.post(notes.TURNS, notes.RING, b"1")

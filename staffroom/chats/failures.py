@@ -18,6 +18,7 @@ MEMBER_LIMIT = "member_limit_reached"
 EMPLOYEE_OFF = "employee_off"
 INTERRUPTED = "interrupted"
 TAKEN_OVER = "taken_over"
+CHAT_GONE = "chat_gone"
 
 
 class EmployeePaused(Conflict):
@@ -45,6 +46,13 @@ class TakenOver(Conflict):
         return _(
             "A person has taken over this chat, so the AI employee's reply was withdrawn. It cost nothing."
         )
+
+
+class ChatGone(StaffroomError):
+    code, status, title = CHAT_GONE, 404, "This chat was deleted"
+
+    def default_sentence(self) -> str:
+        return _("This chat was deleted while the reply was being written. It cost nothing.")
 
 
 class NoReply(StaffroomError):
@@ -85,6 +93,8 @@ def _day(day: date) -> str:
 
 def error(state: str, failure: str) -> StaffroomError:
     """What a turn that ended without a reply answers."""
+    if failure == CHAT_GONE:
+        return ChatGone()
     if state == "cancelled":
         return TakenOver()
     if failure == OUT_OF_WORDS:

@@ -176,7 +176,7 @@ def say(request: Any, member: Member, chat_id: UUID, new: NewMessage) -> Any:
     With 402 and 409 the message was kept."""
     if new.speaker == "manager":
         with workspace_scope(member.workspace_id):
-            written = takeovers.write(chat_id, new.text, by=member)
+            written = takeovers.write(chat_id, new.text, by=member, external_id=new.external_id)
         return {"messages": [_message(written.message, written, "manager")]}
     subscription = streams.subscribe(chat_id)  # before the commit: the first words cannot be missed
     if connection.in_atomic_block:  # the answer is kept for the same Idempotency-Key, in the same transaction

@@ -109,6 +109,7 @@ class Streams:
                 events: list[Event] = []
                 if watch.must_read or (watch.has_hole and monotonic() - read_at > _HOLE):
                     if not await self._read(member, chat_id, watch, events):
+                        yield list(watch.vanished())
                         return
                     read_at = monotonic()
                 if not events:

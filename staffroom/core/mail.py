@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,6 +30,15 @@ def send(template: str, to: str, context: Mapping[str, Any], *, language: str = 
     else:
         message.connection = FolderBackend()
         transaction.on_commit(message.send)
+
+
+def post(template: str, to: str, facts: Mapping[str, Any], *, language: str = "") -> None:
+    """As `send`, of strings and times alone, from which the worker writes the letter: the request need not."""
+    if not settings.EMAIL_URL:
+        send(template, to, facts, language=language)
+        return
+    plain = {name: fact.isoformat() if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+    write.defer(template=template, to=to, facts=plain, language=language or translation.get_language() or "")
 
 
 def compose(
@@ -58,6 +68,15 @@ def deliver(subject: str, text: str, html: str, to: list[str]) -> None:
     message.attach_alternative(html, "text/html")
     message.extra_headers["Auto-Submitted"] = "auto-generated"
     message.send()
+
+
+@app.task(name="core.mail.write", queue="mail", retry=RetryStrategy(max_attempts=8, exponential_wait=4))
+def write(template: str, to: str, facts: dict[str, str], language: str) -> None:
+    """Names that end in `_at` are of times."""
+    context = {
+        name: datetime.fromisoformat(fact) if name.endswith("_at") else fact for name, fact in facts.items()
+    }
+    compose(template, to, context, language=language).send()
 
 
 class FolderBackend(BaseEmailBackend):

@@ -10,14 +10,16 @@ import json
 from contextvars import ContextVar
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 from django.utils.ipv6 import clean_ipv6_address
 
+from staffroom.core import tables
 from staffroom.core.scope import current_workspace_id
 from staffroom.core.sentences import part
 
 from .members import By
-from .models import AuditEntry, Workspace
+from .models import AuditEntry
 
 START = bytes(32)
 # The client's address, set at the door.
@@ -27,11 +29,10 @@ came_from: ContextVar[str | None] = ContextVar("came_from", default=None)
 @part
 def write(action: str, *, by: By, target: Any = None, before: Any = None, after: Any = None) -> AuditEntry:
     """Append an entry; takes the workspace's row first, so that the chain has one end."""
-    Workspace.objects.select_for_update(no_key=True).only("id").get(id=current_workspace_id())
-    last = AuditEntry.objects.order_by("-number").values("number", "hash").first()
+    number, former = _end()
     entry = AuditEntry(
         workspace_id=current_workspace_id(),
-        number=(last["number"] if last else 0) + 1,
+        number=number + 1,
         at=timezone.now(),
         actor={"system": by} if isinstance(by, str) else by.as_actor,
         action=action,
@@ -40,9 +41,16 @@ def write(action: str, *, by: By, target: Any = None, before: Any = None, after:
         after=after,
         ip=_as_stored(came_from.get()),
     )
-    entry.hash = digest(bytes(last["hash"]) if last else START, entry)
-    entry.save(force_insert=True)
+    entry.hash = digest(former, entry)
+    tables.save(entry)
     return entry
+
+
+def _end() -> tuple[int, bytes]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT number, hash FROM audit_end()")
+        number, hash_ = cursor.fetchone()
+    return (number, bytes(hash_)) if number else (0, START)
 
 
 def _as_stored(ip: str | None) -> str | None:

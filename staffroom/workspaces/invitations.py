@@ -21,25 +21,23 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import connection, transaction
-from django.db.models import QuerySet
-from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from staffroom.accounts.emails import normalised
 from staffroom.accounts.models import User
-from staffroom.accounts.people import verified_address
-from staffroom.core import mail
+from staffroom.accounts.people import holder, verified_address
+from staffroom.core import mail, tables
 from staffroom.core.checks import together
 from staffroom.core.errors import Conflict, Forbidden, Invalid, NotHere, StaffroomError, TooMany
 from staffroom.core.lines import one_line
 from staffroom.core.paging import Page
 from staffroom.core.ratelimits import Limit
 from staffroom.core.scope import workspace_scope
-from staffroom.core.sentences import part, sentence
+from staffroom.core.sentences import part
 
-from . import audit, sent, standing
+from . import audit, factors, sent, standing
 from .keys import hashed
 from .members import By, Guest, Member
 from .models import Invitation, Membership, Workspace
@@ -104,6 +102,7 @@ class Offer:
     email_norm: str
     invited_by: str
     expires_at: datetime
+    requires_second_factor: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +185,11 @@ def link(token: str) -> str:
     return f"{settings.PUBLIC_URL}/invitations/{token}"
 
 
+def page_of(offer: Offer) -> str:
+    """Where its receiver, who was found by a verified address, reads and answers it."""
+    return f"/invitations/{_token(offer.id, offer.expires_at)}"
+
+
 def token_of(invitation: Invitation | Sent) -> str | None:
     """For “Copy link”; none when the installation's key has changed since."""
     token = _token(invitation.id, invitation.expires_at)
@@ -254,7 +258,7 @@ def _invite(workspace: Workspace, email: str, role: str, by: Member) -> Done:
     if _is_member(norm):
         raise AlreadyMember(email)
     _count(workspace, email)
-    former = Invitation.objects.filter(email_norm=norm, state=Invitation.PENDING).first()
+    former = tables.one(Invitation, "email_norm = %(norm)s AND state = 'pending'", {"norm": norm})
     invitation = former or Invitation(workspace_id=workspace.id, email_norm=norm)
     before = former.role if former else None
     invitation.email, invitation.role, invitation.invited_by_id = email, role, by.user_id
@@ -263,12 +267,8 @@ def _invite(workspace: Workspace, email: str, role: str, by: Member) -> Done:
 
 
 def _is_member(norm: str) -> bool:
-    return Membership.objects.filter(status=Membership.ACTIVE, user__in=_persons(norm)).exists()
-
-
-def _persons(norm: str) -> QuerySet[User]:
-    """As the unique index writes an address."""
-    return User.objects.alias(lower=Lower("email")).filter(lower=norm)
+    person = holder(norm)
+    return person is not None and standing.seat(person.id) is not None
 
 
 def _count(workspace: Workspace, email: str) -> None:
@@ -288,7 +288,7 @@ def _often(said: str) -> Iterator[None]:
 
 
 def _pending(invitation_id: UUID) -> Invitation:
-    invitation = Invitation.objects.filter(id=invitation_id, state=Invitation.PENDING).first()
+    invitation = tables.one(Invitation, "id = %(id)s AND state = 'pending'", {"id": invitation_id})
     if invitation is None:
         raise NotHere
     return invitation
@@ -299,7 +299,7 @@ def _send(invitation: Invitation, workspace: Workspace, by: Member, *, before: s
     invitation.expires_at = timezone.now() + VALID
     token = _token(invitation.id, invitation.expires_at)
     invitation.token_hash = hashed(token)
-    invitation.save()
+    tables.save(invitation)
     audit.write(
         "invitation.renewed" if before else "invitation.sent",
         by=by,
@@ -312,8 +312,8 @@ def _send(invitation: Invitation, workspace: Workspace, by: Member, *, before: s
 
 
 def _mail(invitation: Invitation, token: str, workspace: Workspace, by: Member) -> None:
-    reader = _persons(invitation.email_norm).values_list("language", flat=True).first()
-    mail.send(
+    reader = holder(invitation.email_norm)
+    mail.post(
         "workspaces/mail/invitation",
         invitation.email,
         {
@@ -324,7 +324,7 @@ def _mail(invitation: Invitation, token: str, workspace: Workspace, by: Member) 
             "expires_at": invitation.expires_at,
             "url": link(f"{token}.{_proof(token)}"),
         },
-        language=reader or "",
+        language=reader.language if reader else "",
     )
 
 
@@ -391,21 +391,23 @@ def is_mailed(token: str) -> bool:
     return bool(proof) and hmac.compare_digest(proof.encode(), _proof(bare).encode())
 
 
-@sentence
 def _accept(token_or_id: str | UUID, user: User) -> Member:
-    standing.present(user)
+    """What the offer says is only where to look: everything is asked again behind the workspace's row."""
     offer = _offer_to(user, token_or_id)
-    with workspace_scope(offer.workspace_id), _closed_is_gone():
-        workspace = standing.lock()
+    with workspace_scope(offer.workspace_id):
+        standing.present(user)
+        with _closed_is_gone():
+            workspace = standing.lock()
+        if not factors.satisfies(user, workspace):
+            raise factors.SecondFactorRequired
         if not _claim(offer, token_or_id, Invitation.ACCEPTED, user):
             return _joined_just_now(offer, workspace, user)
-        invitation = Invitation.objects.get(id=offer.id)
-        if not _may_still_grant(workspace, invitation):
+        invitation = tables.one(Invitation, "id = %(id)s", {"id": offer.id})
+        if invitation is None or not _may_still_grant(workspace, invitation):
             raise InvitationGone
         return _join(workspace, invitation, user)
 
 
-@sentence
 def _decline(token_or_id: str | UUID, user: User | None) -> None:
     offer = _offer_to(user, token_or_id) if user else _offer_by_token(str(token_or_id))
     with workspace_scope(offer.workspace_id), _closed_is_gone():
@@ -471,7 +473,7 @@ def _join(workspace: Workspace, invitation: Invitation, user: User) -> Member:
         membership.role, membership.status = invitation.role, Membership.ACTIVE
         membership.joined_at, membership.ended_at = timezone.now(), None
     membership.last_used_at = timezone.now()
-    membership.save()
+    tables.save(membership)
     member = standing.member_for(workspace, user, standing.role_of(workspace, membership))
     audit.write(
         "invitation.accepted",
@@ -512,7 +514,10 @@ def _offer_by_token(token: str) -> Offer:
     return offers[0]
 
 
-_OFFER = "id, workspace_id, slug, name, avatar, role, email, email_norm, invited_by, expires_at"
+_OFFER = (
+    "id, workspace_id, slug, name, avatar, role, email, email_norm, invited_by, expires_at,"
+    " requires_second_factor"
+)
 
 
 def _offers(function: str, value: str | bytes) -> list[Offer]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from staffroom.accounts.models import User
 from staffroom.core.checks import together
 from staffroom.core.scope import workspace_scope
-from staffroom.core.sentences import part, sentence
+from staffroom.core.sentences import part
 
 from . import audit, names, personal, slugs, standing
 from .members import Member
@@ -22,33 +22,35 @@ from .permissions import May, Role
 HELD = timedelta(days=90)  # a former slug leads to its organization and is nobody else's
 
 
-@sentence
 def found(name: str, *, by: User, slug: str = "", founding_key: UUID | None = None) -> Workspace:
     """A new organization that `by` owns. A repeated `founding_key` gives the one that it founded before."""
     name, slug = together(partial(names.checked, name), partial(slugs.wished, slug))
-    standing.present(by)
-    if founding_key and (former := _founded(by, founding_key)):
-        return former
     workspace = Workspace(kind=ORGANIZATION, name=name, owner=by, founding_key=founding_key)
-    if slug:
-        slugs.claim(slug, workspace.id)
-    workspace.slug = slug or slugs.claim_for(name, workspace.id)
     with workspace_scope(workspace.id):
-        personal.plant(workspace)
-        founder = standing.member_for(workspace, by, Role.OWNER)
-        audit.write("organization.founded", by=founder, after={"name": name, "slug": workspace.slug})
-    return workspace
+        standing.present(by)
+        former = _founded(by, founding_key) if founding_key else None
+        if former is None:
+            return _plant(workspace, slug, by)
+    with workspace_scope(former):
+        return Workspace.objects.get(id=former)
 
 
-def _founded(by: User, founding_key: UUID) -> Workspace | None:
+def _founded(by: User, founding_key: UUID) -> UUID | None:
     """Waits for another sentence with the same key, so that the second of two clicks finds what the first made."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT founded(%s, %s)", [by.id, founding_key])
-        former = cursor.fetchone()[0]
-    if former is None:
-        return None
-    with workspace_scope(former):
-        return Workspace.objects.get(id=former)
+        former: UUID | None = cursor.fetchone()[0]
+    return former
+
+
+def _plant(workspace: Workspace, slug: str, by: User) -> Workspace:
+    if slug:
+        slugs.claim(slug, workspace.id)
+    workspace.slug = slug or slugs.claim_for(workspace.name, workspace.id)
+    personal.plant(workspace)
+    founder = standing.member_for(workspace, by, Role.OWNER)
+    audit.write("organization.founded", by=founder, after={"name": workspace.name, "slug": workspace.slug})
+    return workspace
 
 
 @part

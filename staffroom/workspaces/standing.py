@@ -12,27 +12,36 @@ from uuid import UUID
 from django.db import connection
 
 from staffroom.accounts.models import User
+from staffroom.core import tables
 from staffroom.core.errors import NotHere
 from staffroom.core.scope import current_workspace_id
 from staffroom.core.sentences import part
 
 from .members import By, Member
-from .models import ORGANIZATION, ApiKey, Membership, Workspace
+from .models import ORGANIZATION, Membership, Workspace
 from .permissions import ROLES, May, Role, RoleForbids
 
 
 @part
 def locked(by: By, deed: May) -> Workspace:
     """The organization's row until the end of the sentence; 404 for who is no member any more, 403 for the role."""
-    workspace = lock()
-    if isinstance(by, Member) and deed not in ROLES[_now(by, workspace)]:
+    if not isinstance(by, Member):
+        return lock()
+    workspace, role = _standing(by.user_id, by.key_id)
+    _alive(workspace)
+    if role is None:
+        raise NotHere
+    if deed not in ROLES[role]:
         raise RoleForbids
     return workspace
 
 
 @part
 def lock() -> Workspace:
-    workspace = Workspace.objects.select_for_update(no_key=True).get(id=current_workspace_id())
+    return _alive(_standing(None, None)[0])
+
+
+def _alive(workspace: Workspace) -> Workspace:
     if workspace.closed_at or workspace.kind != ORGANIZATION:
         raise NotHere
     return workspace
@@ -41,19 +50,20 @@ def lock() -> Workspace:
 @part
 def present(user: User) -> None:
     """Whoever founds or joins is still there, and stays until the end of the sentence (`farewells` waits for it)."""
-    _hold(user, "pg_advisory_xact_lock_shared")
+    _hold(user, alone=False)
 
 
 @part
 def departing(user: User) -> None:
     """Whoever departs does so once, and joins nothing meanwhile."""
-    _hold(user, "pg_advisory_xact_lock")
+    _hold(user, alone=True)
 
 
-def _hold(user: User, lock: str) -> None:
+def _hold(user: User, *, alone: bool) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {lock}(hashtextextended('person ' || %s, 0))", [str(user.pk)])
-    if not User.objects.filter(pk=user.pk, is_active=True).exists():
+        cursor.execute("SELECT hold_person(%s, %s)", [user.pk, alone])
+        (is_there,) = cursor.fetchone()
+    if not is_there:
         raise NotHere
 
 
@@ -63,8 +73,8 @@ def role_of(workspace: Workspace, membership: Membership) -> Role:
 
 def seat(user_id: UUID, *, active: bool = True) -> Membership | None:
     """The person's membership of the open workspace."""
-    found = Membership.objects.filter(user_id=user_id)
-    return (found.filter(status=Membership.ACTIVE) if active else found).first()
+    condition = "user_id = %(user)s AND status = 'active'" if active else "user_id = %(user)s"
+    return tables.one(Membership, condition, {"user": user_id})
 
 
 def member_for(workspace: Workspace, user: User, role: Role) -> Member:
@@ -82,13 +92,14 @@ def member_for(workspace: Workspace, user: User, role: Role) -> Member:
     )
 
 
-def _now(by: Member, workspace: Workspace) -> Role:
-    if by.user_id:
-        membership = seat(by.user_id)
-        role = role_of(workspace, membership) if membership else None
-    else:
-        key = ApiKey.objects.filter(id=by.key_id or UUID(int=0), revoked_at=None).first()
-        role = Role(key.role) if key else None
-    if role is None:
-        raise NotHere
-    return role
+_FIELDS = [field.attname for field in Workspace._meta.concrete_fields]
+_STANDING = f"SELECT {', '.join(f'(workspace).{name}' for name in _FIELDS)}, role FROM standing(%s, %s)"  # noqa: S608
+
+
+def _standing(user_id: UUID | None, key_id: UUID | None) -> tuple[Workspace, Role | None]:
+    """The locked row, and what the person, or the key of an organization, is there at this moment."""
+    current_workspace_id()
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDING, [user_id, key_id])
+        *values, role = cursor.fetchone()
+    return Workspace.from_db("default", _FIELDS, values), Role(role) if role else None

@@ -32,6 +32,7 @@ BEGIN
             SELECT * INTO m FROM chats_message
                 WHERE workspace_id = here AND chat_id = p_chat AND external_id = p_external;
         END IF;
+        IF m.author <> 'customer' THEN verdict := 'taken'; RETURN; END IF;  -- the key of another one's message
         IF m.id IS NOT NULL THEN
             message := m.id; number := m.number; at := m.created_at;
             turn := (SELECT id FROM chats_turn WHERE workspace_id = here AND chat_id = p_chat
@@ -155,7 +156,7 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("chats", "0008_together"), ("billing", "0005_member_limits")]
+    dependencies = [("chats", "0008_together"), ("billing", "0012_member_limits")]
     operations = [
         migrations.RunSQL("DROP FUNCTION chats_arrive_together, turn_hold", migrations.RunSQL.noop),
         *[migrations.RunSQL(function, migrations.RunSQL.noop) for function in (ARRIVE, TOGETHER, HOLD)],

@@ -31,6 +31,10 @@ def said_here(chat: UUID) -> list[Message]:
     return list(Message.objects.filter(chat_id=chat))
 
 
+def turns_of(chat: UUID) -> list[Turn]:
+    return list(Turn.objects.filter(chat_id=chat))
+
+
 def remove(user: User) -> None:
     Membership.objects.filter(user_id=user.id).update(status=Membership.REMOVED)
 
@@ -382,6 +386,34 @@ class TestAPersonStepsIn(Scenes):
         self.play(scene, model)
         assert [author for author, _ in self.said()] == ["customer"]
 
+    def test_what_a_person_wrote_is_kept_once_however_often_it_is_sent(self) -> None:
+        async def scene(house: House) -> None:
+            mine: dict[str, Any] = {"as": "manager", "external_id": "m1"}
+            first, beside = await asyncio.gather(
+                house.say(self.chat, "I take over.", **mine), house.say(self.chat, "I take over.", **mine)
+            )
+            assert first == beside
+            await house.call("DELETE", f"/chats/{self.chat}/pause")
+            assert await house.say(self.chat, "Said otherwise", **mine) == first
+            status, answer = await house.say(self.chat, "And now?", external_id="m1")
+            assert (status, answer["code"]) == (409, "external_id_taken")
+            assert (await house.say(self.chat, "And now?", external_id="c1"))[0] == 200, "nothing is paused"
+            status, answer = await house.say(self.chat, "Mine", **{**mine, "external_id": "c1"})
+            assert (status, answer["code"]) == (409, "external_id_taken")
+
+        self.play(scene, Model(TEXT))
+        assert [author for author, _ in self.said()] == ["manager", "customer", "employee"]
+
+    def test_with_an_idempotency_key_too(self) -> None:
+        async def scene(house: House) -> None:
+            first = await house.say(self.chat, "I take over.", idempotency_key="m2", **{"as": "manager"})
+            assert (
+                await house.say(self.chat, "I take over.", idempotency_key="m2", **{"as": "manager"}) == first
+            )
+
+        self.play(scene)
+        assert self.said() == [("manager", "I take over.")]
+
     def test_resumed_it_answers_again(self) -> None:
         async def scene(house: House) -> None:
             await house.call("POST", f"/chats/{self.chat}/pause")
@@ -399,10 +431,19 @@ class TestAPersonStepsIn(Scenes):
         async def scene(house: House) -> None:
             asking = asyncio.create_task(house.hear(self.chat))
             await model.reached.wait()
-            status, _, _ = await house.call("DELETE", f"/chats/{self.chat}")
-            assert status == 204
+            waiting = asyncio.create_task(house.say(self.chat, "And when do you close?"))
+            async with house.following(self.chat) as reader:
+                await reader.until(lambda: reader.text)
+                while len(await house.inside(turns_of, self.chat)) < 2:
+                    await asyncio.sleep(0.05)
+                status, _, _ = await house.call("DELETE", f"/chats/{self.chat}")
+                assert status == 204
+                await reader.until(lambda: reader.ended)
+                assert reader.events[-1][1]["code"] == "chat_gone"
             model.gate.set()
-            await asking
+            assert (await asking)[-1][1]["code"] == "chat_gone"
+            status, answer = await waiting
+            assert (status, answer["code"]) == (404, "chat_gone")
 
         self.play(scene, model)
         with self.cast.inside(self.cast.acme):

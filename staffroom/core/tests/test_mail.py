@@ -1,16 +1,21 @@
 """Mail: after the commit, into the folder, and never more than the one letter that was meant."""
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.core import mail as django_mail
 from django.db import transaction
 from django.template import engines
-from django.test import Client
+from django.test import Client, override_settings
+from django.utils import translation
 
 from staffroom.core import mail, mailbox
 from staffroom.core.errors import NotHere
 
+INVITATION = "workspaces/mail/invitation"
 LETTER = "account/email/password_changed"
 HOSTILE = '<img src=x onerror=alert(1)>"\r\nBcc: all@example.com\u202egnp.exe'
 
@@ -53,6 +58,24 @@ def test_a_hostile_name_makes_neither_a_header_nor_a_tag() -> None:
 def test_a_letter_is_written_in_its_readers_language() -> None:
     html = str(mail.compose(LETTER, "ada@example.com", {}, language="ru").alternatives[0][0])
     assert '<html lang="ru">' in html
+
+
+@override_settings(
+    EMAIL_URL="smtp://mail.example.com", EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend"
+)
+def test_the_worker_writes_the_same_letter_from_its_facts() -> None:
+    facts = {
+        "organization": "Acme", "inviter": "Ada", "inviter_email": "ada@example.com", "role": "member",
+        "expires_at": datetime(2030, 1, 2, 3, 4, tzinfo=UTC), "url": "https://example.com/invitations/token",
+    }  # fmt: skip
+    letter = mail.compose(INVITATION, "bob@example.com", facts, language="ru")
+    with mock.patch.object(mail.write, "defer") as defer, translation.override("ru"):
+        mail.post(INVITATION, "bob@example.com", facts)
+    mail.write(**json.loads(json.dumps(defer.call_args.kwargs)))
+    sent = django_mail.outbox.pop()
+    assert (sent.subject, sent.body, sent.to) == (letter.subject, letter.body, ["bob@example.com"])
+    assert sent.alternatives == letter.alternatives  # type: ignore[attr-defined]
+    assert any('lang="ru"' in str(html) for html, _ in letter.alternatives)
 
 
 def test_the_newest_letter_comes_first_and_can_be_opened() -> None:
