@@ -8,7 +8,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from staffroom.archives import exports, imports
-from staffroom.billing import alerts, ledger, payments, plans, reports
+from staffroom.billing import alerts, ledger, limits, payments, plans, reports
 from staffroom.billing.models import Dispute
 from staffroom.chats import arrivals, conversations, takeovers, tally
 from staffroom.core import files
@@ -40,6 +40,7 @@ def furnished(cast: Cast, workspace: Workspace, chats: int = 3) -> Workspace:
         invitations.invite(email=f"new-{workspace.id.hex}@example.com", role="member", by=by)
         keys.issue(by=by, role="admin")
         ledger.grant("purchased", f"order {workspace.id}", 5000, by=by, reason="An invoice")
+        limits.limit_everybody(10**6, by=by)
         spent(chat.id, by)
         bought(by)
         exports.start(by=by)
@@ -53,7 +54,7 @@ def furnished(cast: Cast, workspace: Workspace, chats: int = 3) -> Workspace:
 def spent(chat_id: UUID, by: Member) -> None:
     """A reply that was paid, told in days."""
     turn = new_id()
-    ledger.reserve(turn, 50, chat=chat_id)
+    ledger.reserve(turn, 50, chat=chat_id, user=by.user_id)
     ledger.settle(turn, 40, {})
     reports.fold()
     alerts.look(by.workspace_id)
