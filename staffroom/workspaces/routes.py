@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -200,9 +199,7 @@ def contexts(request: Any) -> Any:
 @personal_route
 def mine(request: Any) -> Any:
     """By name; all of them at once."""
-    found = queries.organizations(request.user.id)
-    owners = queries.avatars_of([one.owner_id for one in found])
-    return {"items": [_organization(one, owners) for one in found], "next": None}
+    return {"items": [_organization(one) for one in queries.organizations(request.user.id)], "next": None}
 
 
 @router.post("organizations", response={201: Organization}, summary="Create an organization")
@@ -440,11 +437,10 @@ def decline(request: Any, invitation: str) -> Any:
 
 
 def _read(member: Member) -> dict[str, Any]:
-    found = queries.organization(member)
-    return _organization(found, queries.avatars_of([found.owner_id]))
+    return _organization(queries.organization(member))
 
 
-def _organization(found: queries.Organization, owners: Mapping[UUID, str]) -> dict[str, Any]:
+def _organization(found: queries.Organization) -> dict[str, Any]:
     return {
         "slug": found.slug,
         "name": found.name,
@@ -455,7 +451,7 @@ def _organization(found: queries.Organization, owners: Mapping[UUID, str]) -> di
             "id": found.owner_id,
             "name": found.owner_name,
             "email": found.owner_email,
-            "avatar_url": avatars.url(owners[found.owner_id]),
+            "avatar_url": avatars.url(found.owner_avatar),
         },
     }
 
@@ -478,7 +474,7 @@ def _founded(workspace: Workspace) -> dict[str, Any]:
             "id": owner.id,
             "name": owner.shown_name,
             "email": owner.email,
-            "avatar_url": avatars.url(owner.avatar),
+            "avatar_url": avatars.url(queries.avatar_of(owner.id)),
         },
     }
 
