@@ -54,8 +54,8 @@ LEAST = dict(zip(SCRIPTS, (0.4, 0.2, None, 1.0), strict=True))
 # Written as the owner: a thousand organizations of one person, each with words to spend.
 FOUND = f"""
 BEGIN;
-INSERT INTO accounts_user (id, password, email, name, language, theme, is_active, is_staff, is_superuser, created_at)
-    VALUES ('00000000-0000-7000-8000-000000000000', '', 'bench@example.com', 'Bench', 'en', 'system', true, false,
+INSERT INTO accounts_user (id, password, email, name, avatar, language, theme, is_active, is_staff, is_superuser, created_at)
+    VALUES ('00000000-0000-7000-8000-000000000000', '', 'bench@example.com', 'Bench', '', 'en', 'system', true, false,
             false, now());
 INSERT INTO workspaces_workspace (id, kind, slug, name, owner_id, avatar, created_at)
     SELECT {WORKSPACE.format("n")}::uuid, 'organization', 'bench-' || n, 'Bench', u.id, '', now()

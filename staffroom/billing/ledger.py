@@ -165,6 +165,16 @@ def begin(plan: str, words: int) -> int:
     return int(_row("ledger_begin(%s, %s)", plan, words)[0])
 
 
+@part
+def begin_offered(plan: str) -> None:
+    """As `begin`, with the words that the catalogue gives to the plan; nothing where it gives none."""
+    current_workspace_id()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT ledger_begin(code, words) FROM billing_plan WHERE code = %s AND words > 0", [plan]
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Month:
     """Of a plan, brought by one payment; `granted` is false when it had been brought before."""

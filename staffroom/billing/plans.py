@@ -37,10 +37,8 @@ class Order:
 @part
 def begin_free(workspace_id: UUID) -> None:
     """The Free plan's first month, from the first moment. Later months begin by themselves: see `ledger.expire`."""
-    free = Plan.objects.filter(code=Plan.FREE).values_list("words", flat=True).first()
-    if free:
-        with workspace_scope(workspace_id):
-            ledger.begin(Plan.FREE, free)
+    with workspace_scope(workspace_id):
+        ledger.begin_offered(Plan.FREE)
 
 
 def offered() -> list[Plan]:

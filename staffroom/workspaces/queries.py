@@ -69,12 +69,13 @@ class Organization:
     owner_id: UUID
     owner_name: str
     owner_email: str
+    owner_avatar: str
 
 
 def organization(member: Member) -> Organization:
     """The organization that the member stands in, with its owner."""
     [row] = _rows(
-        f"SELECT w.slug, w.name, %(role)s, w.avatar, w.created_at, u.id, {_NAME}, u.email"  # noqa: S608
+        f"SELECT w.slug, w.name, %(role)s, w.avatar, w.created_at, u.id, {_NAME}, u.email, u.avatar"  # noqa: S608
         " FROM workspaces_workspace w JOIN accounts_user u ON u.id = w.owner_id WHERE w.id = %(workspace)s",
         {"role": member.role, "workspace": member.workspace_id},
     )
@@ -90,9 +91,10 @@ def organizations(user_id: UUID, only: Collection[UUID] | None = None) -> list[O
     return [Organization(*row) for row in rows]
 
 
-def avatars_of(user_ids: list[UUID]) -> dict[UUID, str]:
-    """The pictures of people; "" for whom there is none."""
-    return dict(_rows("SELECT id, avatar FROM accounts_user WHERE id = ANY(%(users)s)", {"users": user_ids}))
+def avatar_of(user_id: UUID) -> str:
+    """The picture of a person, which the door does not bring along; "" where there is none."""
+    [(avatar,)] = _rows("SELECT avatar FROM accounts_user WHERE id = %(user)s", {"user": user_id})
+    return str(avatar)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -249,8 +249,7 @@ def contexts(request: Any) -> Any:
 def mine(request: Any) -> Any:
     """By name; all of them at once, or those of a limited key."""
     found = queries.organizations(request.user.id, request.key_only)
-    owners = queries.avatars_of([one.owner_id for one in found])
-    return {"items": [_organization(one, owners) for one in found], "next": None}
+    return {"items": [_organization(one) for one in found], "next": None}
 
 
 def again(request: Any, first: dict[str, Any], **values: Any) -> Any:
@@ -547,8 +546,7 @@ def decline(request: Any, invitation: str) -> Any:
 
 
 def _read(member: Member) -> dict[str, Any]:
-    found = queries.organization(member)
-    return _organization(found, queries.avatars_of([found.owner_id]))
+    return _organization(queries.organization(member))
 
 
 def _opened(workspace_id: UUID, rows: dict[str, Any], status: int) -> HttpResponse:
@@ -557,7 +555,7 @@ def _opened(workspace_id: UUID, rows: dict[str, Any], status: int) -> HttpRespon
     return response
 
 
-def _organization(found: queries.Organization, owners: Mapping[UUID, str]) -> dict[str, Any]:
+def _organization(found: queries.Organization) -> dict[str, Any]:
     return {
         "slug": found.slug,
         "name": found.name,
@@ -568,7 +566,7 @@ def _organization(found: queries.Organization, owners: Mapping[UUID, str]) -> di
             "id": found.owner_id,
             "name": found.owner_name,
             "email": found.owner_email,
-            "avatar_url": avatars.url(owners[found.owner_id]),
+            "avatar_url": avatars.url(found.owner_avatar),
         },
     }
 
@@ -591,7 +589,7 @@ def _founded(workspace: Workspace) -> dict[str, Any]:
             "id": owner.id,
             "name": owner.shown_name,
             "email": owner.email,
-            "avatar_url": avatars.url(owner.avatar),
+            "avatar_url": avatars.url(queries.avatar_of(owner.id)),
         },
     }
 
