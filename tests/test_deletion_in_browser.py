@@ -83,7 +83,7 @@ def test_deleted_taken_back_and_deleted_for_good(browser: Browser, cast: Cast, u
     page.locator("[data-switcher]").press("Enter")
     expect(panel.get_by_role("link", name="Create organization")).to_be_visible()
     expect(panel.get_by_text("Rival")).to_have_count(0)
-    eventually(lambda: not as_owner("SELECT 1 FROM workspaces_slug WHERE slug = %s", cast.rival.slug), 15)
+    eventually(lambda: not as_owner("SELECT 1 FROM workspaces_slug WHERE slug = %s", cast.rival.slug), 30)
 
 
 def ask(page: Page, at: str, slug: str, *, now: bool = False) -> None:

@@ -275,8 +275,11 @@ class TestJobs:
         assert _jobs(shop) == [("workspaces.erase",)]
         assert record(shop).state(timezone.now()) == RUNNING
 
-    def test_deleting_now_rings_at_once(self, cast: Cast, shop: Workspace) -> None:
+    def test_deleting_now_lets_those_inside_finish_first(self, cast: Cast, shop: Workspace) -> None:
         close(cast, shop)
+        assert shop.id not in erasing.due()
+        late = "SELECT scheduled_at > now() + interval '5 seconds' FROM procrastinate_jobs WHERE queueing_lock = %s"
+        assert as_owner(late, f"erase {shop.id}") == [(True,)]
         assert {("workspaces.erase",), ("chats.stop",)} <= set(_jobs(shop))
 
 
@@ -349,7 +352,8 @@ def test_the_operator_sees_every_deletion(
 
 
 def _let_grace_end(shop: Workspace) -> None:
-    as_owner("UPDATE workspaces_deletion SET delete_after = now() WHERE workspace_id = %s", shop.id)
+    ends = "UPDATE workspaces_deletion SET created_at = now() - interval '1 hour', delete_after = now()"
+    as_owner(f"{ends} WHERE workspace_id = %s", shop.id)
 
 
 def _jobs(shop: Workspace) -> list[tuple[str]]:

@@ -76,7 +76,7 @@ def shut(workspace: Workspace, *, by: Member, now: bool) -> Deletion:
     for ring in called("WORKSPACE_CLOSED"):
         ring(workspace.id)
     if deletion.is_over:
-        erasing.ring(workspace.id)
+        erasing.ring(workspace.id, late=erasing.LATE)
     return deletion
 
 
@@ -158,8 +158,8 @@ def _check(confirm: str, workspace: Workspace) -> None:
 
 def _locked(by: Member) -> tuple[Workspace, Deletion]:
     """The closed organization and its deletion, for the owner, as long as it can be taken back."""
-    workspace = Workspace.objects.select_for_update(no_key=True).get(id=current_workspace_id())
-    if workspace.owner_id != by.user_id:
+    workspace = Workspace.objects.select_for_update(no_key=True).filter(id=current_workspace_id()).first()
+    if workspace is None or workspace.owner_id != by.user_id:
         raise NotHere
     deletion = Deletion.objects.first()
     if workspace.closed_at is None or deletion is None:

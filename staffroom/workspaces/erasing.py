@@ -32,14 +32,16 @@ BATCH: Final = 1000
 """Rows, or files, of one step."""
 SHIFT: Final = 5.0
 """Seconds after which a job makes room for others and rings for the next one."""
+LATE: Final = 10
+"""Seconds for which whoever had passed the door before it was closed may still be at work inside."""
 QUIET: Final = 120
 """Seconds without a sign of life of whoever erases, after which another one is rung for."""
 
 
 @part
-def ring(workspace_id: UUID) -> None:
-    """Somebody is to erase it, once this transaction is committed."""
-    _ring(str(workspace_id))
+def ring(workspace_id: UUID, *, late: int = 0) -> None:
+    """Somebody is to erase it, once this transaction is committed and so many seconds are over."""
+    _ring(str(workspace_id), late)
 
 
 @app.task(name="workspaces.erase", queue="erasing")
@@ -58,23 +60,26 @@ def ring_again(timestamp: int = 0) -> None:
         _ring(str(workspace_id))
 
 
-def _ring(workspace_id: str) -> None:
+def _ring(workspace_id: str, late: int = 0) -> None:
     """One waits at a time: each rings for the next, so that several would never become one again."""
     with suppress(AlreadyEnqueued), transaction.atomic():
-        erase.configure(queueing_lock=f"erase {workspace_id}").defer(workspace_id=workspace_id)
+        erase.configure(
+            queueing_lock=f"erase {workspace_id}", schedule_in={"seconds": late} if late else None
+        ).defer(workspace_id=workspace_id)
 
 
 _DUE: Final = """
     SELECT d.workspace_id FROM workspaces_deletion d
     LEFT JOIN workspaces_certificate c ON c.workspace = d.workspace_id
-    WHERE d.delete_after <= now() AND (c.id IS NULL OR c.at_work_at < now() - make_interval(secs => %s))
+    WHERE d.delete_after <= now() AND d.created_at < now() - make_interval(secs => %s)
+        AND (c.id IS NULL OR c.at_work_at < now() - make_interval(secs => %s))
     ORDER BY d.delete_after
 """
 
 
 def due() -> list[UUID]:
     with across_workspaces("grace times end in every workspace"), connections["platform"].cursor() as cursor:
-        cursor.execute(_DUE, [QUIET])
+        cursor.execute(_DUE, [LATE, QUIET])
         return [workspace_id for (workspace_id,) in cursor.fetchall()]
 
 
