@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
+from typing import Any
 from uuid import UUID, uuid4
 
 from django import forms
@@ -66,13 +67,19 @@ def cents(amount: str | None) -> int | None:
     return int(found)
 
 
+class _Asked(forms.CharField):
+    """Needed only with one of the choices above it, which `Limit.rule` knows."""
+
+    def clean(self, value: Any) -> Any:
+        return value
+
+
 class Limit(forms.Form):
     """`kind` says whose rule counts: `default` (everybody's), `none`, or `own` with so many words."""
 
     kind = forms.CharField(required=False)
-    words_limit = forms.CharField(
+    words_limit = _Asked(
         label=gettext_lazy("Words a month"),
-        required=False,
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
 
