@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from staffroom.core import proxies
+
 ROOT = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("STAFFROOM_HOME") or ROOT / "var").resolve()
 
@@ -344,6 +346,13 @@ TEST_PAYMENTS = _test_payments == "1"
 WORDS_FOR_A_DOLLAR = int(os.environ.get("STAFFROOM_WORDS_FOR_A_DOLLAR", "20000"))
 
 # --- security ----------------------------------------------------------------------------------------
+# The operator's own proxies; only what they say of a client's address is believed.
+try:
+    TRUSTED_PROXIES = proxies.networks(os.environ.get("STAFFROOM_TRUSTED_PROXIES", ""))
+except ValueError as error:
+    raise ImproperlyConfigured(
+        f"STAFFROOM_TRUSTED_PROXIES holds addresses and networks, such as 127.0.0.1 10.0.0.0/8: {error}."
+    ) from None
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 X_FRAME_OPTIONS = "DENY"

@@ -156,6 +156,9 @@ def _safety(home: Path) -> Findings:
 
     if settings.PRODUCTION:
         yield Finding(OK, "safety", f"production at {settings.PUBLIC_URL}")
+        if not settings.TRUSTED_PROXIES:
+            says = "everybody seems to come from your proxy's address; set STAFFROOM_TRUSTED_PROXIES"
+            yield Finding(NOTE, "proxies", says)
     else:
         yield Finding(NOTE, "safety", "development; set STAFFROOM_ENV=production before others use it")
 

@@ -28,6 +28,7 @@ from staffroom.core import files
 from staffroom.core.scope import current_workspace_id
 from staffroom.employees import roster
 from staffroom.knowledge import sources
+from staffroom.workspaces import keys
 from staffroom.workspaces.members import SYSTEM
 from staffroom.workspaces.models import Workspace
 
@@ -81,6 +82,11 @@ def invitation_id(world: Any) -> str:
     return str(world.invitation().id)
 
 
+def key_id(world: Any) -> str:
+    keys.issue(by=SYSTEM, role="admin", name="Old one")
+    return str(keys.listed(limit=1).items[0].id)
+
+
 def export_id(world: Any) -> str:
     """Ready, as the owner of the open workspace has asked for it."""
     owner_id = Workspace.objects.get(id=current_workspace_id()).owner_id
@@ -108,6 +114,7 @@ OBJECTS: dict[str, Callable[[Any], str]] = {
     "source_id": lambda world: str(sources.add("Handbook", "We open at ten.", by=SYSTEM).id),
     "here": lambda world: here(world),
     "number": lambda world: "1",
+    "key_id": key_id,
     "export_id": export_id,
     "import_id": import_id,
     "token": token,
@@ -158,6 +165,7 @@ ADDRESSES: list[Address] = [
     at("GET /organizations/new", PERSON),
     at("POST /organizations/new", PERSON, 302, form={"name": "Another"}),
     at("GET /organizations/slug", PERSON),
+    at("GET /organizations/second-factor", PERSON, 302),
     # An organization that is being deleted, for its owner alone; here nobody has one.
     at("GET /organizations/{workspace_id}/deletion", PERSON, 404),
     at("POST /organizations/{workspace_id}/deletion/cancellation", PERSON, 404),
@@ -180,8 +188,15 @@ ADDRESSES: list[Address] = [
     at("GET /api/v1/o/{slug}/members", EVERYBODY),
     at("PATCH /api/v1/o/{slug}/members/{user_id}", ADMINS, json={"role": "admin"}),
     at("DELETE /api/v1/o/{slug}/members/{user_id}", ADMINS, 204),
+    at("GET /api/v1/o/{slug}/words-limit", EVERYBODY),
+    at("PUT /api/v1/o/{slug}/words-limit", ADMINS, json={"words_limit": None}),
     at("POST /api/v1/o/{slug}/owner", OWNER, json={"user_id": "{user_id}"}, moves=True),
     at("POST /api/v1/o/{slug}/leave", EVERYBODY, 204, 409, keys=(403,), moves=True),  # 409: the owner
+    at("GET /api/v1/o/{slug}/keys", ADMINS),
+    at("POST /api/v1/o/{slug}/keys", ADMINS, 201, json={"name": "Shop"}, keys=(403,)),
+    at("DELETE /api/v1/o/{slug}/keys/{key_id}", ADMINS, 204, keys=(403,)),
+    at("GET /api/v1/o/{slug}/security", ADMINS),
+    at("PUT /api/v1/o/{slug}/security", ADMINS, json={"requires_second_factor": False}, keys=(403,)),
     at("GET /api/v1/o/{slug}/audit", ADMINS),
     at("GET /api/v1/o/{slug}/invitations", ADMINS),
     at("POST /api/v1/o/{slug}/invitations", ADMINS, 201, json=new_invitation),
@@ -197,12 +212,22 @@ ADDRESSES: list[Address] = [
     at("GET /{ctx}/organization/slug/check", ADMINS, me=False),
     at("GET /{ctx}/organization/members/{user_id}/role", ADMINS, me=False),
     at("POST /{ctx}/organization/members/{user_id}/role", ADMINS, 302, form={"role": "admin"}, me=False),
+    at("GET /{ctx}/organization/members/{user_id}/limit", ADMINS, me=False),
+    at("POST /{ctx}/organization/members/{user_id}/limit", ADMINS, 302, form={"kind": "default"}, me=False),
+    at("GET /{ctx}/organization/members/limit", ADMINS, me=False),
+    at("POST /{ctx}/organization/members/limit", ADMINS, 302, form={"kind": "none"}, me=False),
     at("GET /{ctx}/organization/members/{user_id}/removal", ADMINS, me=False),
     at("POST /{ctx}/organization/members/{user_id}/removal", ADMINS, 302, me=False),
     at("GET /{ctx}/organization/departure", EVERYBODY, me=False),
     at("POST /{ctx}/organization/departure", EVERYBODY, 302, 409, me=False, moves=True),  # 409: the owner
     at("GET /{ctx}/organization/ownership", OWNER, 302, me=False),
     at("POST /{ctx}/organization/ownership", OWNER, 302, me=False),
+    at("GET /{ctx}/organization/security", ADMINS, me=False),
+    at("POST /{ctx}/organization/security/requirement", ADMINS, 302, me=False),
+    at("POST /{ctx}/organization/security/waiver", ADMINS, 302, me=False),
+    at("GET /{ctx}/organization/keys", ADMINS, me=False),
+    at("POST /{ctx}/organization/keys", ADMINS, 422, form={"name": " "}, me=False),
+    at("POST /{ctx}/organization/keys/{key_id}/revocation", ADMINS, 302, me=False),
     at("GET /{ctx}/organization/deletion", OWNER, me=False),
     at("POST /{ctx}/organization/deletion", OWNER, 422, me=False),
     at("GET /{ctx}/organization/audit", ADMINS, me=False),

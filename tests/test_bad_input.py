@@ -21,6 +21,7 @@ from django.utils import timezone
 from staffroom.workspaces import invitations
 from staffroom.workspaces.models import Invitation
 from tests.cast import Cast
+from tests.desk import taken_in
 
 ORGANIZATIONS = "/api/v1/organizations"
 RTL, ZERO_WIDTH, EMOJI = "\u202egnp.exe", "Ac\u200bme\u2060", "👩‍👩‍👧‍👦 Café"
@@ -187,7 +188,8 @@ class TestTexts:
         alice.patch(f"/api/v1/me/employees/{employee}", {"active": False}, content_type="application/json")
         chat = sent(alice, "/api/v1/me/chats", employee=employee).json()["id"]
         at = f"/api/v1/me/chats/{chat}/messages"
-        told = [sent(alice, at, text=text, external_id="7").json()["message"] for text in ("First", "Second")]
+        answers = [taken_in(sent(alice, at, text=text, external_id="7")) for text in ("First", "Second")]
+        told = [json.loads(answer.content)["message"] for answer in answers]
         assert [message["text"] for message in told] == ["First", "First"]
         assert told[0]["id"] == told[1]["id"]
 

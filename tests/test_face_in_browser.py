@@ -127,6 +127,10 @@ AT_REST = """Promise.all(document.getAnimations()
 
 def faults_of(page: Page, at: str, size: tuple[int, int]) -> list[str]:
     page.goto(at)
+    return faults_here(page, at, size)
+
+
+def faults_here(page: Page, at: str, size: tuple[int, int]) -> list[str]:
     page.evaluate(AT_REST)
     found = Axe().run(page)["violations"]
     faults = [f"{at}: {fault['id']} {fault['nodes'][0]['target']}" for fault in found]

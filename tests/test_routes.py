@@ -17,6 +17,7 @@ from staffroom.core.scope import current_workspace_id, workspace_scope
 from staffroom.workspaces.models import Deletion, Invitation, Membership, Workspace
 from tests.addresses import ADDRESSES, ANYBODY, ELSEWHERE, OBJECTS, PERSON, Address
 from tests.cast import Cast
+from tests.desk import taken_in
 from tests.owner import as_owner
 from tests.resolver import addresses, operations
 from tests.test_schema import tenant_tables
@@ -81,7 +82,7 @@ class World:
         json: Any = None,
     ) -> Any:
         made = self.made(address, objects_of) if ids is None else ids
-        answer = self._ask(actor, address, context, made, json)
+        answer = taken_in(self._ask(actor, address, context, made, json))
         if address.moves:
             self.set_back()
         if address.is_api and answer.status_code < 300 and answer.get("Content-Type") == "application/json":

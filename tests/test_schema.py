@@ -62,6 +62,8 @@ DEFINERS = {
     "door_by_key": "the hash of an API key",
     "contexts_of": "a person who has signed in",
     "organizations_of": "a person who has signed in",
+    "contexts_and_bars": "a person who has signed in",
+    "requiring_second_factor": "a person who has signed in",
     "places_of": "a person who has signed in",
     "erase_begin": "a closed workspace whose grace time is over",
     "erase_count": "a workspace whose erasing has begun",
@@ -89,7 +91,7 @@ DEFINERS = {
     "knowledge_search": "a workspace, and sources of it",
 } | dict.fromkeys(
     [
-        "ledger_balance", "ledger_begin", "ledger_expire", "ledger_extend", "ledger_grant", "ledger_lease",
+        "ledger_balance", "ledger_begin", "ledger_expire", "ledger_extend", "ledger_grant", "ledger_lease", "ledger_limit",
         "ledger_reap", "ledger_refund", "ledger_release", "ledger_reserve", "ledger_reverse", "ledger_settle", "ledger_subscribe", "ledger_replan",
     ],
     "the open workspace",
@@ -102,6 +104,7 @@ UNHELD = {
         "workspace_id",
     ): "written by functions only, which hold the wallet's row; that one has the key",
     ("billing_entry", "workspace_id"): "the same",
+    ("billing_memberwords", "workspace_id"): "the same",
     ("billing_day", "workspace_id"): "folded from the entries",
     ("chats_hour", "workspace_id"): "counted from the messages",
     ("billing_daychat", "workspace_id"): "folded from the entries",

@@ -6,7 +6,7 @@ from typing import Any
 
 from ninja import Router, Schema
 
-from staffroom.api.doors import personal_route
+from staffroom.api.doors import personal_route, within_limits
 
 router = Router(tags=["user"])
 
@@ -20,6 +20,7 @@ class Me(Schema):
 
 @router.get("user", response=Me, summary="Who am I")
 @personal_route
+@within_limits
 def user(request: Any) -> Any:
     who = request.user
     return {"id": who.id, "email": who.email, "name": who.shown_name, "language": who.language}

@@ -31,9 +31,10 @@ class Factors:
         return bool(self.app or self.passkeys)
 
 
-def has_second_factor(user: User) -> bool:
-    """Whether an app or a passkey stands behind the password; every sign-in then asks for it."""
-    return _strong(user).exists()
+def has_second_factor(user: User, *, but: Authenticator | None = None) -> bool:
+    """Whether an app or a passkey (other than `but`) stands behind the password; every sign-in then asks for it."""
+    rows = _strong(user)
+    return (rows.exclude(pk=but.pk) if but else rows).exists()
 
 
 def factors(user: User) -> Factors:

@@ -10,10 +10,12 @@
 - `@route(May.X)`: inside a context; the view gets the `member` and runs in its open scope, in one transaction.
   No key, dead key: 401. Stranger, former member, unknown place: 404. Role too low: 403. Former slug: 308.
 - `@personal_route`: outside every context, for a signed-in person (`request.user`); no scope and no transaction.
+  A key that is limited to some contexts opens only those marked `@within_limits`, which ask `request.key_only`.
 - A view gives plain rows (dicts, dataclasses); they leave as JSON without passing pydantic. `answer(rows, 201)`
   for another status, None for 204. `response=` documents the shape, and a test holds the answers against it.
-- Writes take `Idempotency-Key` without the view's doing. A view that streams gives its response an attribute
-  `first` (a dict); a repeat then calls `replay(request, member, first, …)` instead of the view.
+- Writes take `Idempotency-Key` without the view's doing. A view that streams, or whose answer is only true as long
+  as something holds, gives its response an attribute `first` (a dict); a repeat then calls
+  `replay(request, member, first, …)` (outside contexts: without the member) instead of the view.
 
 Paths begin with `{ctx:ctx}` (both contexts) or `o/{slug:slug}` (organizations only); the view takes neither.
 """
@@ -37,6 +39,7 @@ from staffroom.core import idempotency
 from staffroom.core.errors import Forbidden, Invalid, StaffroomError
 from staffroom.core.scope import workspace_scope
 from staffroom.workspaces.doors import enter, moved
+from staffroom.workspaces.keys import KeyLimited
 from staffroom.workspaces.members import Member
 from staffroom.workspaces.permissions import May
 
@@ -118,21 +121,32 @@ def route(
     return decorate
 
 
-def personal_route(view: View) -> View:
-    """For a route of somebody signed in, outside every context."""
+def personal_route(of: View | None = None, *, replay: View | None = None) -> Any:
+    """For a route of somebody signed in, outside every context; `@personal_route` or `@personal_route(replay=…)`."""
 
-    @wraps(view)
-    def entered(request: Any, **values: Any) -> HttpResponseBase:
-        admit(request)
-        if not request.user.is_authenticated:
-            raise PersonNeeded
-        if _key(request) is None:
-            return as_answer(view(request, **values))
-        with transaction.atomic():
-            return _act(request, view, (), values, None, None)
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def entered(request: Any, **values: Any) -> HttpResponseBase:
+            admit(request)
+            if not request.user.is_authenticated:
+                raise PersonNeeded
+            if request.key_only is not None and not getattr(view, "within_limits", False):
+                raise KeyLimited
+            if _key(request) is None:
+                return as_answer(view(request, **values))
+            with transaction.atomic():
+                return _act(request, view, (), values, None, replay)
 
-    entered.personal = True  # type: ignore[attr-defined]
-    return _without(entered)
+        entered.personal = True  # type: ignore[attr-defined]
+        return _without(entered)
+
+    return decorate(of) if of else decorate
+
+
+def within_limits(view: View) -> View:
+    """For a personal route that tells a limited key no more than its contexts: `request.key_only`, None for all."""
+    view.within_limits = True  # type: ignore[attr-defined]
+    return view
 
 
 def open_route(view: View) -> View:
@@ -185,17 +199,26 @@ def _act(
         actor=f"key {member.key_id}" if member and not member.user_id else f"user {request.user.pk}",
         place=str(member.workspace_id) if member else "",
         key=key,
-        request=b"\n".join((request.method.encode(), request.get_full_path().encode(), _said(request))),
+        request=b"\n".join((request.method.encode(), _path(request, member).encode(), _said(request))),
     )
     if first := idempotency.first_answer(asked):
         if first.status == _TOLD and replay:
             return as_answer(replay(request, *leading, msgspec.json.decode(first.body), **values))
         return HttpResponse(
-            first.body, status=first.status, content_type=_JSON, headers={"Idempotency-Replayed": "true"}
+            first.body,
+            status=first.status,
+            content_type=_JSON,
+            headers={"Idempotency-Replayed": "true", "Cache-Control": "no-store"},
         )
     response = as_answer(view(request, *leading, **values))
     idempotency.keep(asked, _kept(response))
     return response
+
+
+def _path(request: HttpRequest, member: Member | None) -> str:
+    """Inside a context without its name, which may have changed between a write and its repetition."""
+    path = request.get_full_path()
+    return path.partition(member.prefix)[2] if member else path
 
 
 def _kept(response: Any) -> idempotency.Answer:

@@ -50,7 +50,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def metrics(request: Any) -> HttpResponse:
     """From the machine itself, or with an operator's key; for everybody else there is nothing here."""
-    if not (_from_this_machine(request) or request.user.is_staff):
+    by_operator = request.user.is_staff and request.key_only is None
+    if not (_from_this_machine(request) or by_operator):
         raise NotHere
     return HttpResponse("".join(_lines()), content_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from staffroom.core.scope import workspace_scope
@@ -46,8 +46,7 @@ class Holding(Generic[Row]):
     def write(self, **values: Any) -> None:
         """Inside an open scope, with whatever belongs to it; raises `Lost`, and then nothing of it may stay."""
         now = timezone.now()
-        kind = type(self.row)
-        mine = kind.objects.filter(id=self.row.id, attempt=self.row.attempt, state=RUNNING)
+        mine = _workable(type(self.row)).filter(id=self.row.id, attempt=self.row.attempt, state=RUNNING)
         if not mine.update(**{"lease_until": now + LEASE, **values}):
             raise Lost
         self._beaten = monotonic()
@@ -61,11 +60,16 @@ def take(kind: type[Row], workspace_id: UUID, row_id: UUID) -> Row | None:
     with workspace_scope(workspace_id):
         now = timezone.now()
         free = Q(state=PENDING) | Q(state=RUNNING, lease_until__lt=now)
-        mine = kind.objects.filter(free, id=row_id)
+        mine = _workable(kind).filter(free, id=row_id)
         if not mine.update(state=RUNNING, attempt=F("attempt") + 1, lease_until=now + LEASE):
             return None
         row: Row = kind.objects.get(id=row_id)
         return row
+
+
+def _workable(kind: type[Row]) -> QuerySet[Row]:
+    rows: QuerySet[Row] = kind.objects.all()
+    return rows if kind.IN_CLOSED else rows.filter(workspace__closed_at=None)
 
 
 def work(row: Row, do: Callable[[Holding[Row]], None]) -> None:

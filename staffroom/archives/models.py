@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -16,6 +16,8 @@ OPEN = [PENDING, RUNNING]
 
 class Undertaking(Tenant):
     """The row is the message: whoever takes it raises `attempt` and leases it; who lost the lease writes nothing."""
+
+    IN_CLOSED: ClassVar[bool]  # whether it is worked on in an organization that was closed
 
     asked_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     state = models.CharField(max_length=8, default=PENDING)
@@ -37,6 +39,8 @@ class Undertaking(Tenant):
 class Export(Undertaking):
     """The token of the link is stored as its SHA-256 only; `link` counts the links that were made."""
 
+    IN_CLOSED = True  # what its owner takes along while the organization is being deleted
+
     link = models.IntegerField(default=0)
     link_hash = models.BinaryField(max_length=32, null=True)
     link_used_at = models.DateTimeField(null=True)
@@ -56,6 +60,8 @@ class Export(Undertaking):
 
 class Import(Undertaking):
     """`checked`: the whole archive was found good. `step` and `line` say how far it has been written."""
+
+    IN_CLOSED = False
 
     name = models.CharField(max_length=200, blank=True)  # of the file, as it was called
     checked = models.BooleanField(default=False)

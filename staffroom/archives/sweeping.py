@@ -27,7 +27,7 @@ def sweep(timestamp: int = 0) -> None:
             state=RUNNING, lease_until__lt=timezone.now()
         )
         to_make = _found(Export.objects.filter(left))
-        to_read = _found(Import.objects.filter(left))
+        to_read = _found(Import.objects.filter(left, workspace__closed_at=None))
         to_expire = _found(Export.objects.filter(state=READY, expires_at__lte=timezone.now()))
         to_tidy = _found(Import.objects.exclude(state__in=OPEN).exclude(file=""))
     waiting = _waiting()

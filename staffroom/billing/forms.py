@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from uuid import UUID, uuid4
 
@@ -10,6 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from staffroom.core.errors import Invalid
+
+from .limits import LIKE_ALL, NO_LIMIT, Rule
+from .queries import MemberWords
 
 
 class Purchase(forms.Form):
@@ -60,3 +64,47 @@ def cents(amount: str | None) -> int | None:
     if not found.is_finite() or found != found.to_integral_value() or abs(found) > 10**12:
         raise Invalid({"amount": [_("An amount looks like 25.00.")]})
     return int(found)
+
+
+class Limit(forms.Form):
+    """`kind` says whose rule counts: `default` (everybody's), `none`, or `own` with so many words."""
+
+    kind = forms.CharField(required=False)
+    words_limit = forms.CharField(
+        label=gettext_lazy("Words a month"),
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+
+    @classmethod
+    def of(cls, words: MemberWords) -> Limit:
+        kind = "default" if not words.own else "none" if words.limit is None else "own"
+        return cls({"kind": kind, "words_limit": words.limit if kind == "own" else ""})
+
+    @classmethod
+    def of_everybody(cls, words: int | None) -> Limit:
+        return cls(
+            {"kind": "none" if words is None else "own", "words_limit": "" if words is None else words}
+        )
+
+    def rule(self) -> Rule:
+        match self.data.get("kind"):
+            case "default":
+                return LIKE_ALL
+            case "none":
+                return NO_LIMIT
+            case "own":
+                return Rule(True, self._words())
+        raise Invalid({"kind": [_("Choose one of these.")]})
+
+    def refuse(self, refused: Invalid) -> None:
+        self.full_clean()
+        for name, sentences in refused.errors.items():
+            self.add_error(name, sentences)
+
+    def _words(self) -> int:
+        """As people write large numbers: 20,000 and 20 000 alike."""
+        typed = re.sub(r"[\s,.'’]", "", str(self.data.get("words_limit", "")))
+        if not typed.isascii() or not typed.isdecimal() or len(typed) > 15:
+            raise Invalid({"words_limit": [_("Write a number of words, like 20,000.")]})
+        return int(typed)

@@ -32,18 +32,31 @@ class OutOfWords(StaffroomError):
         return _("There are not enough words left for this. Top up the balance, then send it again.")
 
 
+class MemberLimitReached(StaffroomError):
+    code, status, title = "member_limit_reached", 402, "The member's words of this month are used up"
+
+    def default_sentence(self) -> str:
+        return _("Your words of this month are used up. The owner or an admin can raise the limit.")
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """`held` words are promised to the turn; 0 with `granted` means that the turn had been settled before."""
+    """`held` words are promised to the turn; 0 with `granted` means that the turn had been settled before.
+
+    `member_left`: what the member who asks may still use this month; None where that is not limited.
+    """
 
     granted: bool
     held: int
     words_left: int
+    member_left: int | None = None
 
     def require(self) -> Reservation:
-        if not self.granted:
-            raise OutOfWords(words_left=self.words_left)
-        return self
+        if self.granted:
+            return self
+        if self.member_left is not None and self.member_left < self.words_left:
+            raise MemberLimitReached
+        raise OutOfWords(words_left=self.words_left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,20 @@ def reserve(
 def extend(turn: UUID, words: int) -> Reservation:
     """Raise the hold to `words` altogether, or as far as words are there."""
     return Reservation(*_row("ledger_extend(%s, %s)", turn, words))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How many words a month; None is no limit. Without one of their `own`, everybody's counts for a member."""
+
+    own: bool
+    words: int | None
+
+
+@part
+def limit(user: UUID | None, rule: Rule) -> Rule:
+    """Limit a member, or (None) everybody who has no rule of their own; the rule that stood there before."""
+    return Rule(*_row("ledger_limit(%s, %s, %s)", user, rule.own, rule.words))
 
 
 @part

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Least
+from django.db.models.functions import Coalesce, Least
 from django.db.models.lookups import GreaterThanOrEqual
 
 from staffroom.accounts.models import User
@@ -41,6 +41,10 @@ class Wallet(models.Model):
     sequence = _words()  # of the last entry
     moved_at = models.DateTimeField()  # of the last entry: time never runs backwards along the sequence
     due_at = models.DateTimeField(null=True)  # until then nothing expires and nothing renews
+    member_limit = models.BigIntegerField(
+        null=True
+    )  # words a month for each member without a rule of their own
+    counts_since = models.DateTimeField(null=True)  # members' words are counted; null where nobody is limited
 
     objects = ScopedManager()
 
@@ -57,6 +61,34 @@ class Wallet(models.Model):
                 ),
                 name="nothing_below_zero",
             )
+        ]
+
+
+class MemberWords(models.Model):
+    """A member's rule, and what counts for it. Kept while somebody in the workspace has a limit; else all zeros.
+
+    `used` are the words charged in `month`; it begins anew with the first charge of a later one.
+    """
+
+    pk = models.CompositePrimaryKey("workspace_id", "user_id")
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    user_id = models.UUIDField()
+    own = models.BooleanField(db_default=False)  # has a rule of their own: `words_limit`, null for no limit
+    words_limit = models.BigIntegerField(null=True)
+    month = models.DateField()  # its first day (UTC)
+    used = _words()
+    held = _words()
+
+    objects = ScopedManager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=GreaterThanOrEqual(Least("used", "held", Coalesce("words_limit", 0)), 0),
+                name="member_words",
+            ),
         ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +15,7 @@ from staffroom.core.scope import current_workspace_id
 from staffroom.workspaces.permissions import Role
 from staffroom.workspaces.queries import Context
 
-from .models import Payment, Plan, Subscription
+from .models import Payment, Plan, Subscription, Wallet
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,16 @@ def contexts(user_id: UUID) -> list[tuple[Context, int]]:
         ]
 
 
-def words_of_contexts(user_id: UUID) -> list[tuple[str, str | None, str, str, str, int]]:
-    """The same as plain rows for the API: kind, slug, name, role, avatar, words left."""
+def words_of_contexts(
+    user_id: UUID, only: Collection[UUID] | None = None
+) -> list[tuple[str, str | None, str, str, str, int]]:
+    """The same as plain rows for the API: kind, slug, name, role, avatar, words left. `only`: of these contexts."""
+    sql = "SELECT kind, slug, name, role, avatar, words_left FROM contexts_with_words(%s)"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT kind, slug, name, role, avatar, words_left FROM contexts_with_words(%s)", [user_id]
-        )
+        if only is None:
+            cursor.execute(sql, [user_id])
+        else:
+            cursor.execute(f"{sql} WHERE id = ANY (%s)", [user_id, list(only)])
         return list(cursor.fetchall())
 
 
@@ -99,3 +104,39 @@ def payments(cursor: str | None = None, limit: int = 50) -> Page[Payment]:
         found = found.extra(where=["(created_at, id) < (%s, %s)"], params=[at, id_])
     rows = list(found[: limit + 1])
     return page(rows, limit, "purchases", lambda row: (row.created_at, row.id))
+
+
+@dataclass(frozen=True, slots=True)
+class MemberWords:
+    """Of this month (UTC). `limit` is the one that counts, None for no limit; `own` says that it is the member's."""
+
+    limit: int | None
+    own: bool
+    used: int
+
+    @property
+    def reached(self) -> bool:
+        return self.limit is not None and self.used >= self.limit
+
+
+_MEMBER_WORDS = """
+    SELECT u.id, CASE WHEN m.own THEN m.words_limit ELSE w.member_limit END, coalesce(m.own, false),
+           coalesce(s.words, 0)
+    FROM unnest(%(users)s::uuid[]) AS u (id)
+    LEFT JOIN billing_wallet w ON w.workspace_id = %(workspace)s
+    LEFT JOIN billing_memberwords m ON m.workspace_id = %(workspace)s AND m.user_id = u.id
+    LEFT JOIN ledger_used(%(workspace)s, ledger_month(ledger_now()), %(users)s::uuid[]) s ON s.user_id = u.id
+"""
+
+
+def member_words(user_ids: list[UUID]) -> dict[UUID, MemberWords]:
+    """What these people may use and have used, in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MEMBER_WORDS, {"workspace": current_workspace_id(), "users": user_ids})
+        return {id_: MemberWords(limit, own, used) for id_, limit, own, used in cursor.fetchall()}
+
+
+def everybodys_limit() -> int | None:
+    """Words a month for each member without a limit of their own."""
+    found: int | None = Wallet.objects.values_list("member_limit", flat=True).first()
+    return found

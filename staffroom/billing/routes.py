@@ -23,7 +23,7 @@ from staffroom.employees import queries as employees
 from staffroom.workspaces.members import Member
 from staffroom.workspaces.permissions import May
 
-from . import gateways, payments, plans, purchases, queries, reports
+from . import gateways, limits, payments, plans, purchases, queries, reports
 from .forms import cents
 from .models import Payment
 
@@ -41,6 +41,34 @@ class Balance(Schema):
     reserved: int
     parts: list[Part]
     plan: str | None
+
+
+class WordsLimit(In):
+    """Words a month for each member without a limit of their own; null: no limit."""
+
+    words_limit: int | None
+
+
+class WordsLimitNow(Schema):
+    words_limit: int | None
+
+
+@router.get(
+    "o/{slug:slug}/words-limit", response=WordsLimitNow, tags=["members"], summary="Everybody's word limit"
+)
+@route(May.SEE_MEMBERS)
+def words_limit(request: Any, member: Member) -> Any:
+    return {"words_limit": queries.everybodys_limit()}
+
+
+@router.put(
+    "o/{slug:slug}/words-limit", response=WordsLimitNow, tags=["members"], summary="Limit everybody's words"
+)
+@route(May.SETTINGS)
+def limit_everybody(request: Any, member: Member, new: WordsLimit) -> Any:
+    """For each member without a limit of their own; `PATCH …/members/{user_id}` sets those."""
+    limits.limit_everybody(new.words_limit, by=member)
+    return {"words_limit": queries.everybodys_limit()}
 
 
 @router.get("{ctx:ctx}/balance", response=Balance, summary="Words left")

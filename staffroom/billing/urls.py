@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from .views import history, overview, purchases, spending
+from .views import history, limits, overview, purchases, spending
 
 urlpatterns = [
     path("billing", overview.overview, name="billing"),
     path("billing/left", overview.left, name="words_left"),
+    path("organization/members/limit", limits.of_everybody, name="everybodys_limit"),
+    path("organization/members/<uuid:user_id>/limit", limits.of_member, name="member_limit"),
     path("billing/spending", spending.spending, name="spending"),
     path("billing/spending/table", spending.table, name="spending_table"),
     path("billing/words/history", history.history, name="words_history"),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from staffroom.billing import alerts
 from staffroom.core import words
-from staffroom.core.errors import Invalid, NotHere, StaffroomError
+from staffroom.core.errors import Conflict, Invalid, NotHere, StaffroomError
 from staffroom.core.ids import new_id
 from staffroom.core.lines import is_blank, storable
 from staffroom.core.scope import current_workspace_id
@@ -24,8 +24,7 @@ from staffroom.employees.settings import Settings
 from staffroom.workspaces.members import By, Member
 
 from . import briefs, notes
-from .failures import EmployeeOff, EmployeePaused, OutOfWordsNow
-from .models import Message
+from .failures import MEMBER_LIMIT, EmployeeOff, EmployeePaused, MemberLimitNow, OutOfWordsNow
 
 LONGEST: Final = 20_000
 """Characters of a message."""
@@ -44,6 +43,28 @@ class Arrival:
     turn: UUID | None
     refusal: StaffroomError | None
     fresh: bool
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message, or (without a text) a wish for an answer to what waits already."""
+
+    chat_id: UUID
+    text: str | None
+    words: int
+    name: str
+    external_id: str | None
+    user_id: UUID | None
+    message: UUID | None
+    turn: UUID  # if there will be a new one
+
+
+class SaidByAnother(Conflict):
+    code, title = "external_id_taken", "This external_id names another message"
+
+    def default_sentence(self) -> str:
+        return _("In this chat the external_id names a message of somebody else. Use another one.")
 
 
 @part
@@ -54,14 +75,19 @@ def receive(
 
     `lazy`: the commit does not wait for the disk; the caller does (`core.durable`), before it acknowledges.
     """
-    text = checked(text)
-    return _arrive(_facts(chat_id), chat_id, text, by=by, name=name, external_id=external_id, lazy=lazy)
+    return _arrive(incoming(chat_id, text, by=by, name=name, external_id=external_id), lazy=lazy)
 
 
 @part
 def ask_again(chat_id: UUID, *, by: By) -> Arrival:
     """An answer to what waits already: after a failure, a top-up, a pause."""
-    return _arrive(_facts(chat_id), chat_id, None, by=by, name="", external_id=None, lazy=False)
+    return _arrive(Incoming(chat_id, None, 0, "", None, _user(by), None, new_id()), lazy=False)
+
+
+def incoming(chat_id: UUID, text: str, *, by: By, name: str = "", external_id: str | None = None) -> Incoming:
+    """What `chats.desk` receives together with others."""
+    text = checked(text)
+    return Incoming(chat_id, text, words.count(text), name, external_id, _user(by), new_id(), new_id())
 
 
 def checked(text: str) -> str:
@@ -73,100 +99,106 @@ def checked(text: str) -> str:
     return text
 
 
+def _user(by: By) -> UUID | None:
+    return by.user_id if isinstance(by, Member) else None
+
+
+def _arrive(one: Incoming, *, lazy: bool) -> Arrival:
+    here = current_workspace_id()
+    facts = _rows(FACTS, [here, [one.chat_id], briefs.WINDOW])
+    if not facts:
+        raise NotHere
+    asked = msgspec.json.encode([asking(one, Facts.of(facts[0]))]).decode()
+    arrived = arrival(one, _rows(ARRIVE, [here, asked, lazy])[0])
+    if isinstance(arrived, StaffroomError):
+        raise arrived
+    if arrived.fresh:
+        notes.ring_after_commit()
+    if not arrived.repeated:
+        notes.news_after_commit(one.chat_id)
+    if isinstance(arrived.refusal, OutOfWordsNow):
+        alerts.ran_out()
+    return arrived
+
+
 # What is read before. Nothing of it needs a lock: the estimate may be a little off, and what must be exact (order,
 # pause, balance) is decided by `chats_arrive`.
-_FACTS: Final = """
-    SELECT c.customer_name, e.name, e.persona, e.model, e.settings::text, e.active,
-        EXISTS (SELECT FROM employees_employeesource l
-                WHERE l.workspace_id = c.workspace_id AND l.employee_id = e.id),
-        (SELECT coalesce(sum(m.words), 0) FROM (
-            SELECT words FROM chats_message
-            WHERE workspace_id = c.workspace_id AND chat_id = c.id ORDER BY number DESC LIMIT %(window)s) m),
-        EXISTS (SELECT FROM chats_turn t
-                WHERE t.workspace_id = c.workspace_id AND t.chat_id = c.id AND t.state = 'running')
-    FROM chats_chat c
-    LEFT JOIN employees_employee e ON e.workspace_id = c.workspace_id AND e.id = c.employee_id
-    WHERE c.workspace_id = %(workspace)s AND c.id = %(chat)s
-        AND EXISTS (SELECT FROM workspaces_workspace w WHERE w.id = c.workspace_id AND w.closed_at IS NULL)
+FACTS: Final = """
+    SELECT chat, customer, employee, persona, model, settings::text, active, knows, history, is_replying
+    FROM chats_facts(%s::uuid, %s::uuid[], %s)
+"""
+ARRIVE: Final = """
+    SELECT verdict, message, number, at, turn, text, name, member_limit
+    FROM chats_arrive_together(%s::uuid, %s::jsonb, %s::boolean)
 """
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
+class Facts:
     customer: str
     employee: briefs.Employee | None  # None when it is gone or switched off
     history: int
     is_replying: bool
 
-
-def _facts(chat_id: UUID) -> _Facts:
-    values = {"workspace": current_workspace_id(), "chat": chat_id, "window": briefs.WINDOW}
-    row = _row(_FACTS, values)
-    if row is None:
-        raise NotHere
-    customer, name, persona, model, settings, active, knows, history, is_replying = row
-    employee = None
-    if active:
-        employee = briefs.Employee(name, persona, actual(model), Settings.of(_decoded(settings)), knows)
-    return _Facts(customer, employee, history, is_replying)
+    @classmethod
+    def of(cls, row: tuple[Any, ...]) -> Facts:
+        _, customer, name, persona, model, settings, active, knows, history, is_replying = row
+        employee = None
+        if active:
+            employee = briefs.Employee(name, persona, actual(model), Settings.of(_decoded(settings)), knows)
+        return cls(customer, employee, history, is_replying)
 
 
-_ARRIVE: Final = """
-    SELECT verdict, message, number, at, turn FROM chats_arrive(
-        %(chat)s::uuid, %(message)s::uuid, %(text)s::text, %(words)s::int, %(external)s::varchar, %(user)s::uuid,
-        %(name)s::varchar, %(ask)s::boolean, %(turn)s::uuid, %(most)s::bigint, %(least)s::bigint,
-        %(lazy)s::boolean)
-"""
-
-
-def _arrive(
-    facts: _Facts, chat_id: UUID, text: str | None, *, by: By, name: str, external_id: str | None, lazy: bool
-) -> Arrival:
-    said = words.count(text) if text else 0
-    name = name or facts.customer
+def asking(one: Incoming, facts: Facts) -> dict[str, Any]:
+    """One of the arrivals that `chats_arrive_together` takes."""
     values: dict[str, Any] = {
-        "chat": chat_id,
-        "message": new_id() if text else None,
-        "text": text,
-        "words": said,
-        "external": external_id,
-        "user": by.user_id if isinstance(by, Member) else None,
-        "name": name,
+        "chat": one.chat_id,
+        "message": one.message,
+        "text": one.text,
+        "words": one.words,
+        "external": one.external_id,
+        "user": one.user_id,
+        "name": one.name or facts.customer,
         "ask": facts.employee is not None,
-        "turn": new_id(),
+        "turn": one.turn,
         "most": 0,
         "least": 0,
-        "lazy": lazy,
     }
     if facts.employee:
         today, model = datetime.now(UTC).date(), facts.employee.model
         found = briefs.estimate(
-            facts.employee, today=today, message=said, history=facts.history, is_replying=facts.is_replying
+            facts.employee,
+            today=today,
+            message=one.words,
+            history=facts.history,
+            is_replying=facts.is_replying,
         )
         values |= {"most": price(found.most, model), "least": price(found.least, model)}
-    verdict, message, number, at, turn = _row(_ARRIVE, values) or ("gone", None, 0, None, None)
+    return values
+
+
+def arrival(one: Incoming, row: tuple[Any, ...]) -> Arrival | StaffroomError:
+    """What `chats_arrive_together` answers."""
+    verdict, message, number, at, turn, text, name, member_limit = row
     if verdict == "gone":
-        raise NotHere
-    if text and message != values["message"]:  # it came before: what stands there, not what was sent now
-        text, name = Message.objects.values_list("text", "name").get(id=message)
-    if verdict == "asked":
-        notes.ring_after_commit()
-    if verdict != "duplicate":
-        notes.news_after_commit(chat_id)
-    if verdict == "out_of_words":
-        alerts.ran_out()
-    refusal = _REFUSALS[verdict]() if verdict in _REFUSALS else None
-    return Arrival(message, number, at, text or "", name, turn, refusal, fresh=verdict == "asked")
+        return NotHere()
+    if verdict == "taken":
+        return SaidByAnother()
+    refusal: StaffroomError | None = _REFUSALS[verdict]() if verdict in _REFUSALS else None
+    if verdict == MEMBER_LIMIT:
+        refusal = MemberLimitNow(member_limit)
+    fresh, repeated = verdict == "asked", verdict == "duplicate"
+    return Arrival(message, number, at, text or "", name, turn, refusal, fresh, repeated)
 
 
 _REFUSALS: Final = {"paused": EmployeePaused, "kept": EmployeeOff, "out_of_words": OutOfWordsNow}
 
 
-def _row(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
+def _rows(statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        row: tuple[Any, ...] | None = cursor.fetchone()
-    return row
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _decoded(settings: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def delete(chat: Chat, *, by: Member) -> None:
     """With everything that was said. What was paid stays in the ledger."""
     if not by.may_delete(chat.created_by_id):
         raise RoleForbids
-    takeovers.pause(chat.id, by=by)  # withdraws what is being written, and nothing new begins
+    takeovers.break_off(chat.id)
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM chats_chat WHERE workspace_id = %s AND id = %s", [chat.workspace_id, chat.id]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from staffroom.billing.ledger import MemberLimitReached
+from staffroom.billing.limits import next_month
 from staffroom.core.errors import Conflict, StaffroomError
 from staffroom.employees.minds.failures import FAILURES
 
 OUT_OF_WORDS = "out_of_words"
+MEMBER_LIMIT = "member_limit_reached"
 EMPLOYEE_OFF = "employee_off"
 INTERRUPTED = "interrupted"
 TAKEN_OVER = "taken_over"
+CHAT_GONE = "chat_gone"
 
 
 class EmployeePaused(Conflict):
@@ -42,6 +48,13 @@ class TakenOver(Conflict):
         )
 
 
+class ChatGone(StaffroomError):
+    code, status, title = CHAT_GONE, 404, "This chat was deleted"
+
+    def default_sentence(self) -> str:
+        return _("This chat was deleted while the reply was being written. It cost nothing.")
+
+
 class NoReply(StaffroomError):
     """The model failed before its first word: nothing was charged."""
 
@@ -55,12 +68,39 @@ class OutOfWordsNow(StaffroomError):
         return _("There are not enough words left for this. Top up the balance, then ask again.")
 
 
+class MemberLimitNow(MemberLimitReached):
+    """`words` are what the member has in a month; None where only the reply's turn remembers it."""
+
+    def __init__(self, words: int | None = None) -> None:
+        self.words = words
+        super().__init__()
+
+    def default_sentence(self) -> str:
+        if self.words is None:
+            return _(
+                "Your words of this month are used up. New ones come on %(day)s; the owner or an admin can raise the"
+                " limit."
+            ) % {"day": _day(next_month())}
+        return _(
+            "Your %(words)s words of this month are used up. The message was kept. New ones come on %(day)s; the"
+            " owner or an admin can raise the limit."
+        ) % {"words": f"{self.words:,}", "day": _day(next_month())}
+
+
+def _day(day: date) -> str:
+    return date_format(day, "j F")
+
+
 def error(state: str, failure: str) -> StaffroomError:
     """What a turn that ended without a reply answers."""
+    if failure == CHAT_GONE:
+        return ChatGone()
     if state == "cancelled":
         return TakenOver()
     if failure == OUT_OF_WORDS:
         return OutOfWordsNow()
+    if failure == MEMBER_LIMIT:
+        return MemberLimitNow()
     if failure == EMPLOYEE_OFF:
         return EmployeeOff()
     found = NoReply(sentence(failure))
@@ -73,6 +113,10 @@ def sentence(failure: str) -> str:
         return str(FAILURES[failure][0])
     if failure == OUT_OF_WORDS:
         return _("The words ran out here. After a top-up, ask for the rest.")
+    if failure == MEMBER_LIMIT:
+        return _(
+            "A member's words of the month ran out here. Next month, or with a higher limit, ask for the rest."
+        )
     if failure == INTERRUPTED:
         return _("The reply was interrupted several times. Please ask again.")
     return _("The AI employee could not answer. Please ask again in a moment.")

@@ -1,4 +1,4 @@
-"""Whoever loses access to a workspace loses open streams, too: one statement every few seconds asks for all of them."""
+"""Whoever loses access to a workspace, by a key or a browser, loses open streams, too: one statement every few seconds asks for all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from staffroom.workspaces.members import Member
 log = logging.getLogger(__name__)
 
 EVERY: Final = 3.0
-_LOST: Final = "SELECT * FROM access_lost(%s::uuid[], %s::uuid[], %s::uuid[])"
+_LOST: Final = "SELECT * FROM access_lost(%s::uuid[], %s::uuid[], %s::uuid[], %s::varchar[])"
 
 
 @dataclass(eq=False, slots=True)
@@ -68,6 +68,7 @@ class Guard:
                 [member.workspace_id for member in members],
                 [member.user_id for member in members],
                 [member.key_id for member in members],
+                [member.session for member in members],
             ],
         )
         for (place,) in rows:

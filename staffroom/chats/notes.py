@@ -43,7 +43,7 @@ class News(msgspec.Struct, frozen=True, array_like=True, tag="n"):
 Note = Said | Ended | News
 read: Final = msgspec.json.Decoder(Note).decode
 write: Final = msgspec.json.Encoder().encode
-_NEWS: Final = write(News())
+NEWS: Final = write(News())
 
 
 def post(chat: str, note: Note) -> None:
@@ -60,4 +60,4 @@ def after_commit(chat_id: UUID, note: Note) -> None:
 
 
 def news_after_commit(chat_id: UUID) -> None:
-    bus.post_after_commit(CHATS, chat_id.hex, _NEWS)
+    bus.post_after_commit(CHATS, chat_id.hex, NEWS)

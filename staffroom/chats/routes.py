@@ -7,14 +7,19 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
+from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from ninja import Field, Query, Router, Schema
 
 from staffroom.api.doors import answer, route
 from staffroom.api.shapes import In, PageOf, Paging, Problem
-from staffroom.core.answers import Unreachable, problem
+from staffroom.core.answers import Unreachable, named, problem
+from staffroom.core.bus import Subscription
 from staffroom.core.durable import Lost
 from staffroom.core.errors import NotHere
+from staffroom.core.pools import GONE
+from staffroom.core.scope import workspace_scope
 from staffroom.core.server import Later
 from staffroom.workspaces.members import Member
 from staffroom.workspaces.permissions import May
@@ -151,7 +156,8 @@ def again(request: Any, member: Member, first: dict[str, Any], chat_id: UUID, ne
             status=first["status"],
             content_type="application/problem+json",
         )
-    queries.row(member, chat_id)
+    with workspace_scope(member.workspace_id):
+        queries.row(member, chat_id)
     told = Event("message", first["message"], first["position"])
     watch = Watch(Position(first["message"]["number"]), only=first["turn"])
     return _followed(request, member, chat_id, watch, told)
@@ -162,20 +168,46 @@ def again(request: Any, member: Member, first: dict[str, Any], chat_id: UUID, ne
     response={200: Messages, 402: Problem, 409: Problem, 502: Problem},
     summary="Say something",
 )
-@route(May.WORK, replay=again)
+@route(May.WORK, replay=again, apart=True)
 def say(request: Any, member: Member, chat_id: UUID, new: NewMessage) -> Any:
     """As the customer; the answer comes when the reply is complete, or as a stream of server-sent events with
     `Accept: text/event-stream`: `message`, `delta`…, `done` or `error`. `restart` takes back what was told so
     far (the reply is written anew after a crash). As `manager`, as oneself: that pauses the employee.
     With 402 and 409 the message was kept."""
     if new.speaker == "manager":
-        written = takeovers.write(chat_id, new.text, by=member)
+        with workspace_scope(member.workspace_id):
+            written = takeovers.write(chat_id, new.text, by=member, external_id=new.external_id)
         return {"messages": [_message(written.message, written, "manager")]}
     subscription = streams.subscribe(chat_id)  # before the commit: the first words cannot be missed
-    promise = streams.disk.promise()
-    arrival = arrivals.receive(
-        chat_id, new.text, by=member, external_id=new.external_id, lazy=promise is not None
-    )
+    if connection.in_atomic_block:  # the answer is kept for the same Idempotency-Key, in the same transaction
+        promise = streams.disk.promise()
+        with workspace_scope(member.workspace_id):
+            arrival = arrivals.receive(
+                chat_id, new.text, by=member, external_id=new.external_id, lazy=promise is not None
+            )
+        return _told(request, member, chat_id, arrival, subscription, promise)
+    one = arrivals.incoming(chat_id, new.text, by=member, external_id=new.external_id)
+
+    async def received() -> HttpResponseBase:
+        try:
+            arrival = await streams.desk.receive(member.workspace_id, one)
+        except (*GONE, Lost):
+            return problem(Unreachable())
+        except Exception as error:
+            return problem(named(error))
+        return _told(request, member, chat_id, arrival, subscription)
+
+    return Later(received)
+
+
+def _told(
+    request: Any,
+    member: Member,
+    chat_id: UUID,
+    arrival: Arrival,
+    subscription: Subscription,
+    promise: int | None = None,
+) -> Any:
     message = _message(arrival.message, arrival, "customer")
     if arrival.turn is None:
         return _refused(arrival, message)
@@ -226,7 +258,7 @@ def _followed(
     chat_id: UUID,
     watch: Watch,
     told: Event,
-    subscription: Any = None,
+    subscription: Subscription | None = None,
     promise: int | None = None,
 ) -> Any:
     subscription = subscription or streams.subscribe(chat_id)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from staffroom.billing import alerts
+from staffroom.billing import queries as billing
 from staffroom.core import markdown, words
 from staffroom.employees import catalogue
 from staffroom.employees import queries as employees
@@ -155,18 +156,35 @@ def _notice(
     """What stands at the end of a conversation in which nothing is being written."""
     if said and said[-1].cut == failures.OUT_OF_WORDS:
         return out_of_words(member, "")
+    if said and said[-1].cut == failures.MEMBER_LIMIT:
+        return Notice("warning", _("The month’s words of a member ran out"), failures.sentence(said[-1].cut))
     waiting = [one for one in said if one.author == "customer" and one.number > row.answered]
     if not waiting or row.paused_until:
         return None
     if not row.active:
         return _nobody(row)
     failed = next((turn for turn in turns if turn.state == "failed" and turn.upto >= waiting[0].number), None)
-    if failed and failed.failure not in (failures.OUT_OF_WORDS, failures.EMPLOYEE_OFF):
+    if failed and failed.failure not in _NOT_THE_MODEL:
         title = _("%(name)s could not answer") % {"name": row.employee_name}
         return Notice("danger", title, failures.sentence(failed.failure), "ask", failed.detail)
     if (failed and failed.failure == failures.OUT_OF_WORDS) or left < _needed(member, row, waiting):
         return out_of_words(member, "ask")
+    if _is_limited(member, _needed(member, row, waiting)):
+        return Notice(
+            "warning", _("Your words of this month are used up"), str(failures.MemberLimitNow()), "ask"
+        )
     return Notice("info", _("Not answered yet"), _("Nothing was charged for this message so far."), "ask")
+
+
+_NOT_THE_MODEL = (failures.OUT_OF_WORDS, failures.MEMBER_LIMIT, failures.EMPLOYEE_OFF)
+
+
+def _is_limited(member: Member, needed: int) -> bool:
+    """Whether the one who looks would be refused, too: an answer that is asked for again counts for who asks."""
+    if member.user_id is None:
+        return False
+    mine = billing.member_words([member.user_id])[member.user_id]
+    return mine.limit is not None and mine.limit - mine.used < needed
 
 
 def _nobody(row: inbox.Row) -> Notice:

@@ -19,6 +19,7 @@ from staffroom.core.pools import GONE, Pool
 from staffroom.workspaces.members import Member
 
 from . import notes
+from .desk import Desk
 from .guards import Guard
 from .watching import Event, Fields, Position, Stored, Watch
 
@@ -39,9 +40,10 @@ class Streams:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._pool = Pool(3)
+        self._pool = Pool(4)
         self._guard = Guard(self._pool)
         self.disk = Disk()
+        self.desk = Desk(self._pool, bus, self.disk)
 
     async def open(self) -> None:
         await self._pool.open()
@@ -107,6 +109,7 @@ class Streams:
                 events: list[Event] = []
                 if watch.must_read or (watch.has_hole and monotonic() - read_at > _HOLE):
                     if not await self._read(member, chat_id, watch, events):
+                        yield list(watch.vanished())
                         return
                     read_at = monotonic()
                 if not events:

@@ -18,7 +18,8 @@ from staffroom.core.sentences import part
 from staffroom.workspaces.members import By, Member
 
 from . import notes
-from .arrivals import checked
+from .arrivals import SaidByAnother, checked
+from .failures import CHAT_GONE
 from .models import Message, Pause
 
 QUIET: Final = timedelta(minutes=15)
@@ -35,9 +36,13 @@ class Written:
 
 
 @part
-def write(chat_id: UUID, text: str, *, by: Member) -> Written:
-    """A manager answers the customer. That pauses the employee."""
+def write(chat_id: UUID, text: str, *, by: Member, external_id: str | None = None) -> Written:
+    """A manager answers the customer. That pauses the employee. `external_id`: the same one again is the same
+    message, and pauses nothing anew."""
     text = checked(text)
+    _lock(chat_id)
+    if external_id and (before := _written(chat_id, external_id)):
+        return before
     pause(chat_id, by=by)
     written = _row(
         """
@@ -46,9 +51,9 @@ def write(chat_id: UUID, text: str, *, by: Member) -> Written:
                 last_message_at = clock_timestamp(), last_author = 'manager', last_line = left(%(text)s, 120)
             WHERE workspace_id = %(workspace)s AND id = %(chat)s RETURNING last_number, last_message_at)
         INSERT INTO chats_message (id, workspace_id, created_at, chat_id, number, author, text, words, user_id,
-                                   name, model, cut)
+                                   name, external_id, model, cut)
             SELECT %(id)s, %(workspace)s, c.last_message_at, %(chat)s, c.last_number, %(manager)s, %(text)s,
-                   %(words)s, %(user)s, %(name)s, '', '' FROM c
+                   %(words)s, %(user)s, %(name)s, %(external)s, '', '' FROM c
         RETURNING id, number, created_at, text, name
         """,
         {
@@ -60,10 +65,25 @@ def write(chat_id: UUID, text: str, *, by: Member) -> Written:
             "words": words.count(text),
             "user": by.user_id,
             "name": by.user_name or by.name,
+            "external": external_id,
         },
     )
     assert written
     return Written(*written)
+
+
+def _written(chat_id: UUID, external_id: str) -> Written | None:
+    """What came under this name before; the chat's row is locked, so that nobody stores it meanwhile."""
+    row = _row(
+        """
+        SELECT id, number, created_at, text, name, author FROM chats_message
+        WHERE workspace_id = %(workspace)s AND chat_id = %(chat)s AND external_id = %(external)s
+        """,
+        {"workspace": current_workspace_id(), "chat": chat_id, "external": external_id},
+    )
+    if row and row[-1] != Message.MANAGER:
+        raise SaidByAnother
+    return Written(*row[:-1]) if row else None
 
 
 @part
@@ -103,7 +123,15 @@ def resume(chat_id: UUID, *, by: By) -> None:
 
 
 @part
-def withdraw(chat_id: UUID) -> None:
+def break_off(chat_id: UUID) -> None:
+    """For a chat that is deleted in this sentence: what is being written ends, and whoever watches is told why."""
+    _lock(chat_id)
+    withdraw(chat_id, failure=CHAT_GONE)
+    notes.news_after_commit(chat_id)
+
+
+@part
+def withdraw(chat_id: UUID, failure: str = "") -> None:
     """End the chat's turns without a reply and without a charge."""
     values = {"workspace": current_workspace_id(), "chat": chat_id}
     with connection.cursor() as cursor:
@@ -118,7 +146,7 @@ def withdraw(chat_id: UUID) -> None:
         withdrawn = cursor.fetchall()
     for turn, attempt in withdrawn:
         ledger.release(turn)
-        notes.after_commit(chat_id, notes.Ended(turn.hex, attempt, "cancelled"))
+        notes.after_commit(chat_id, notes.Ended(turn.hex, attempt, "cancelled", failure))
 
 
 def _lock(chat_id: UUID) -> None:

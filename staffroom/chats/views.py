@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from staffroom.billing import alerts
 from staffroom.core.errors import StaffroomError
+from staffroom.core.lines import storable
 from staffroom.employees import queries as employees
 from staffroom.employees.settings import Settings
 from staffroom.workspaces.doors import door
@@ -152,12 +153,11 @@ def test_messages(request: HttpRequest, member: Member, employee_id: UUID) -> Ht
 
 
 def _say(request: HttpRequest, member: Member, chat: Chat) -> None:
-    text = request.POST.get("text", "")
+    text, key = request.POST.get("text", ""), storable(request.POST.get("key", ""))[:200] or None
     if chat.channel == Chat.TEST and request.POST.get("as") == "customer":
-        key = request.POST.get("key", "")[:200] or None
         arrivals.receive(chat.id, text, by=member, name=member.user_name, external_id=key)
     else:
-        takeovers.write(chat.id, text, by=member)
+        takeovers.write(chat.id, text, by=member, external_id=key)
 
 
 def _news(request: HttpRequest, member: Member, chat_id: UUID) -> HttpResponse:

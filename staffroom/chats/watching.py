@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
-from .failures import problem
+from .failures import CHAT_GONE, problem
 from .notes import Ended, News, Note, Said
 
 Fields = dict[str, Any]
@@ -191,6 +191,13 @@ class Watch:
             yield from self._tell()
         elif turn["state"] == "queued":
             self.in_progress = True
+
+    def vanished(self) -> Iterator[Event]:
+        """The chat is not there any more: a reply in the making has an end all the same."""
+        if turn := self.only or self.turn:
+            if turn != self.turn:
+                self._enter(turn, 1)
+            yield from self._failed(turn, "cancelled", CHAT_GONE)
 
     # one turn
 

@@ -33,6 +33,18 @@ class Unreachable(StaffroomError):
         return _("The database does not answer at the moment. Please try again in a few seconds.")
 
 
+class Busy(StaffroomError):
+    """Waited for in vain, or given up so that another could go on: nothing was done."""
+
+    code, status, title = "busy", 503, "Somebody else is changing this"
+    retry_after = 1
+
+    def default_sentence(self) -> str:
+        return _(
+            "Somebody else is changing the same thing at this moment. Nothing was done; please try again."
+        )
+
+
 class TooLarge(StaffroomError):
     code, status, title = "too_large", 413, "Too large"
 
@@ -87,18 +99,28 @@ def named(exception: Exception) -> StaffroomError:
     if isinstance(exception, DatabaseError) and _is_connection(exception):
         log.warning("database unreachable: %s", type(exception).__name__)
         return Unreachable()
+    if isinstance(exception, DatabaseError) and _state(exception) in _WAITED_IN_VAIN:
+        log.warning("gave up on a lock: %s", _state(exception))
+        return Busy()
     log.error("unexpected error", exc_info=exception)
     return Broken()
 
 
 def _is_connection(exception: DatabaseError) -> bool:
     """psycopg has no SQLSTATE, or one of class 08 and 57P, where the server went away."""
-    state = getattr(exception.__cause__, "sqlstate", None) or ""
+    state = _state(exception)
     from django.db import InterfaceError, OperationalError
 
     return isinstance(exception, OperationalError | InterfaceError) and (
         not state or state.startswith(("08", "57P"))
     )
+
+
+_WAITED_IN_VAIN = {"55P03", "40P01", "40001"}  # no lock in time, a deadlock, a serialization failure
+
+
+def _state(exception: DatabaseError) -> str:
+    return getattr(exception.__cause__, "sqlstate", None) or ""
 
 
 def answer(request: HttpRequest, error: StaffroomError) -> HttpResponse:

@@ -22,6 +22,12 @@ KEEPALIVE: Final[dict[str, Any]] = {"keepalives_idle": 10, "keepalives_interval"
 _OPTIONS: Final = "-c statement_timeout=30000 -c lock_timeout=10000 -c application_name=staffroom"
 
 
+def is_away(error: Exception) -> bool:
+    """Whether the database went away; a lock or a statement that took too long is none of that."""
+    state = getattr(error, "sqlstate", None) or "57P"
+    return isinstance(error, GONE) and state.startswith(("08", "57P"))
+
+
 class Pool:
     def __init__(self, size: int) -> None:
         self._pool = AsyncConnectionPool(

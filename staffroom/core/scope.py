@@ -60,8 +60,10 @@ def workspace_scope(workspace_id: UUID) -> Iterator[None]:
             yield
         finally:
             _open.reset(token)
-            if nested and not connection.needs_rollback:
-                _set("")  # the outer transaction goes on and must not stay inside this workspace
+        # The outer transaction goes on and must not stay inside this workspace. Where an error ends the scope, its
+        # savepoint is rolled back and the setting with it; a statement before that would fail and hide the error.
+        if nested and not connection.needs_rollback:
+            _set("")
 
 
 @contextmanager

@@ -49,13 +49,15 @@ class Later(HttpResponse):
     `make` gives the answer itself; headers that were set on the promise go with it.
     """
 
-    def __init__(self, make: Callable[[], Awaitable[HttpResponse]]) -> None:
+    def __init__(self, make: Callable[[], Awaitable[HttpResponseBase]]) -> None:
         super().__init__()
         del self.headers["Content-Type"]
         self.make = make
 
-    async def kept(self) -> HttpResponse:
+    async def kept(self) -> HttpResponseBase:
         response = await self.make()
+        while isinstance(response, Later):
+            response = await response.make()
         for name, value in self.items():
             response.headers.setdefault(name, value)
         response.cookies.update(self.cookies)
@@ -178,8 +180,16 @@ async def _send_whole(send: Send, response: HttpResponseBase) -> None:
     await send({"type": "http.response.body", "body": response.content})  # type: ignore[attr-defined]
 
 
-async def _send_later(send: Send, response: Later) -> None:
-    await _send_whole(send, await response.kept())
+async def _send_later(send: Send, promise: Later) -> None:
+    response = await promise.kept()
+    if not isinstance(response, StreamingHttpResponse):
+        await _send_whole(send, response)
+        return
+    await _start(send, response)
+    try:
+        await _send_parts(send, response)
+    finally:
+        response.close()
 
 
 async def _send_stream(send: Send, receive: Receive, response: StreamingHttpResponse) -> None:

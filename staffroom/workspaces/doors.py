@@ -13,6 +13,8 @@ from copy import copy
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY
@@ -20,20 +22,23 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from staffroom.accounts.models import User
 from staffroom.accounts.sessions import SessionStore
+from staffroom.core import proxies
+from staffroom.core.answers import wants_problem
 from staffroom.core.errors import NotHere
 from staffroom.core.scope import workspace_scope
 
 from . import deletion
 from .audit import came_from
+from .factors import SecondFactorRequired, satisfies
 from .keys import hashed
 from .members import Member
-from .models import Membership
+from .models import Membership, Workspace
 from .permissions import May, Role
 
 ALIVE = "/healthz"  # says that the process answers, whatever the database does
@@ -58,7 +63,11 @@ class Visitor(HttpRequest):
     """What the middleware adds to a request (for the type checker and the reader)."""
 
     member: Member | None
+    barred: (
+        Member | None
+    )  # whom the organization turns away for want of a second factor; `member` is None then
     api_key: str | None  # "person" or "organization" when a key was shown, "dead" for one that opens nothing
+    key_only: frozenset[UUID] | None  # the workspaces to which a personal key is limited
     moved_to: str | None
 
 
@@ -66,14 +75,18 @@ class DoorMiddleware(SessionMiddleware):
     """Session, user, context and membership in one statement; sets `request.user` and `request.member`."""
 
     def process_request(self, request: Any) -> None:
+        """Keys are for programs: a page does not look at them."""
+        request.META["REMOTE_ADDR"] = proxies.client(
+            request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+        )
         request.session = _session(request, request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         request.user, request.member = AnonymousUser(), None
-        request.api_key = request.moved_to = None
+        request.api_key = request.moved_to = request.barred = request.key_only = None
         if request.path_info == ALIVE:
             return
         came_from.set(request.META.get("REMOTE_ADDR") or None)
         address = Address.of(request.path_info)
-        if token := _bearer(request):
+        if wants_problem(request) and (token := _bearer(request)):
             _enter_by_key(request, token, address)
         elif request.session.session_key:
             _enter_by_session(request, address)
@@ -119,6 +132,7 @@ def _enter_by_key(request: Any, token: str, address: Address) -> None:
         request.api_key = "dead"
         return
     request.api_key = "person" if row["user_id"] else "organization"
+    request.key_only = None if row["key_only"] is None else frozenset(row["key_only"])
     user = None
     if row["user_id"]:
         request.user = request._cached_user = user = _user(row)
@@ -131,7 +145,7 @@ def _place(request: Any, row: Mapping[str, Any], user: User | None) -> None:
     if row["moved"]:
         request.moved_to = row["slug"]
         return
-    request.member = Member(
+    member = Member(
         workspace_id=row["workspace_id"],
         kind=row["kind"],
         slug=row["slug"],
@@ -143,7 +157,12 @@ def _place(request: Any, row: Mapping[str, Any], user: User | None) -> None:
         key_id=row["key_id"],
         avatar=row["avatar"],
         last_used=row["last_used"],
+        session=None if request.api_key else request.session.session_key,
     )
+    if row["barred"]:
+        request.barred = member
+    else:
+        request.member = member
 
 
 def _user(row: Mapping[str, Any]) -> User:
@@ -176,7 +195,7 @@ def _row(sql: str, values: list[Any]) -> dict[str, Any] | None:
 _COLUMNS = (
     "user_id", "email", "password", "user_name", "language", "theme", "is_staff", "last_login",
     "user_created_at", "workspace_id", "kind", "slug", "workspace_name", "avatar", "role", "moved",
-    "last_used", "key_id", "session_data",
+    "last_used", "key_id", "barred", "key_only", "session_data",
 )  # fmt: skip
 _FOUND = ", ".join(_COLUMNS[:-1])
 # Where a session was last seen is noted once a minute, so that a busy browser does not write at every page.
@@ -207,6 +226,8 @@ def door(
                 return moved(request)
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
+            if request.barred:
+                return turned_away(request)
             member = enter(request, deed, only=only, closed=closed)
             if apart:
                 return view(request, member, *args, **kwargs)
@@ -224,6 +245,8 @@ def door(
 def enter(request: Any, deed: May, *, only: str | None = None, closed: bool = False) -> Member:
     """The member at this request's address, or the 404 that strangers and unknown places share."""
     member: Member | None = request.member
+    if request.barred:
+        raise SecondFactorRequired
     if member is None and closed and request.user.is_authenticated:
         member = request.member = _of_closed(request)
     if member is None or (only and member.kind != only):
@@ -235,10 +258,15 @@ def enter(request: Any, deed: May, *, only: str | None = None, closed: bool = Fa
 
 
 def _of_closed(request: Any) -> Member | None:
-    """A statement of its own: the few pages that a closed organization still has must cost the others nothing."""
+    """Statements of its own: the few pages that a closed organization still has must cost the others nothing."""
     slug = Address.of(request.path_info).slug
     with suppress(NotHere):
-        return deletion.closed(request.user, slug=slug).member if slug else None
+        found = deletion.closed(request.user, slug=slug).member if slug else None
+        if found and (request.key_only is None or found.workspace_id in request.key_only):
+            with workspace_scope(found.workspace_id):
+                if not satisfies(request.user, Workspace.objects.get(id=found.workspace_id)):
+                    raise SecondFactorRequired
+            return found
     return None
 
 
@@ -248,9 +276,9 @@ def elsewhere(request: Any, slug: str | None) -> Member:
     if slug is not None and not _SLUG.fullmatch(slug):
         raise NotHere
     visitor = copy(request)
-    visitor.member = visitor.moved_to = None
+    visitor.member = visitor.moved_to = visitor.barred = None
     address = Address(me=slug is None, slug=slug)
-    if token := _bearer(request):
+    if request.api_key and (token := _bearer(request)):
         _enter_by_key(visitor, token, address)
     else:
         _enter_by_session(visitor, address)
@@ -289,6 +317,17 @@ def moved(request: Any) -> HttpResponse:
     former = Address.of(request.path_info).slug
     target = request.get_full_path().replace(f"/o/{former}", f"/o/{request.moved_to}", 1)
     return HttpResponse(status=308, headers={"Location": target})
+
+
+def turned_away(request: Any) -> HttpResponse:
+    """To the page that explains why, from where the way leads on to this one; after a POST, to the first page."""
+    at = request.get_full_path() if request.method == "GET" else request.barred.url()
+    if "HX-Request" in request.headers:
+        at = request.barred.url()  # a fragment is no place to come back to
+    explained = f"/organizations/second-factor?{urlencode({'at': at})}"
+    if "HX-Request" in request.headers:
+        return HttpResponse(status=204, headers={"HX-Redirect": explained})
+    return HttpResponseRedirect(explained)
 
 
 def context(request: Any) -> dict[str, object]:

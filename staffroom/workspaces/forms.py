@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from staffroom.core.errors import Invalid
+from staffroom.core.errors import Invalid, StaffroomError
 
 from .models import Membership
 
@@ -19,6 +20,10 @@ class Ruled(forms.Form):
     def text(self, name: str) -> str:
         return str(self.data.get(self.add_prefix(name), ""))
 
+    def say(self, refused: StaffroomError) -> None:
+        """What stood in the way: beside its field, or above the form."""
+        self.refuse(refused if isinstance(refused, Invalid) else Invalid({"": [str(refused)]}))
+
     def refuse(self, refused: Invalid) -> None:
         self.full_clean()
         for field, sentences in refused.errors.items():
@@ -26,14 +31,27 @@ class Ruled(forms.Form):
 
 
 class Line(forms.Field):
+    widget: Any = forms.TextInput
+
     def __init__(self, label: Any, *, required: bool = True, **attrs: str) -> None:
         super().__init__(
-            label=label, required=False, widget=forms.TextInput(attrs={"autocomplete": "off", **attrs})
+            label=label, required=False, widget=self.widget(attrs={"autocomplete": "off", **attrs})
         )
         self.required = required
 
     def clean(self, value: Any) -> Any:
         return value
+
+
+class Lines(Line):
+    widget = forms.Textarea
+
+
+def _uuid(given: str) -> UUID | None:
+    try:
+        return UUID(given)
+    except ValueError:
+        return None
 
 
 class Founding(Ruled):
@@ -68,13 +86,45 @@ class Invite(Ruled):
 
 
 class InviteMany(Ruled):
-    emails = forms.CharField(
-        label=_("E-mail addresses"),
-        required=False,
-        strip=False,
-        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocapitalize": "none"}),
-    )
+    emails = Lines(_("E-mail addresses"), rows="8", spellcheck="false", autocapitalize="none")
     role = Invite.base_fields["role"]
+
+
+class NewKey(Ruled):
+    """`form_id` makes a repeated submit make nothing new."""
+
+    name = Line(_("Name"))
+    role = forms.ChoiceField(
+        label=_("Role"),
+        choices=[(Membership.MEMBER, _("Member")), (Membership.ADMIN, _("Admin"))],
+        initial=Membership.MEMBER,
+    )
+    form_id = forms.UUIDField(widget=forms.HiddenInput, required=False)
+
+    def made_by_form(self) -> UUID:
+        return _uuid(self.text("form_id")) or uuid4()
+
+
+class NewOwnKey(NewKey):
+    """For a person; the role is the person's own. `places` are read where `reach` is “some”."""
+
+    role = None  # type: ignore[assignment]
+    reach = forms.ChoiceField(choices=[("all", ""), ("some", "")], initial="all")
+    places = forms.Field(required=False)
+
+    def only(self) -> list[UUID] | None:
+        if self.text("reach") != "some":
+            return None
+        chosen = [_uuid(one) for one in self.chosen]
+        return [one for one in chosen if one] if all(chosen) else []
+
+    @property
+    def chosen(self) -> list[str]:
+        return self.data.getlist("places") if isinstance(self.data, QueryDict) else []
+
+    @property
+    def reaches(self) -> str:
+        return self.text("reach") or "all"
 
 
 class Seat(Ruled):

@@ -17,7 +17,7 @@ from staffroom.core.paging import Page, page, position
 from staffroom.core.paging import cursor as cursor_to
 
 from .members import Member
-from .models import AuditEntry
+from .models import ApiKey, AuditEntry
 from .permissions import May
 from .queries import plain
 
@@ -39,9 +39,14 @@ ACTIONS = {
     "member.role_changed": gettext_lazy("Role changed"),
     "member.removed": gettext_lazy("Member removed"),
     "member.left": gettext_lazy("Member left"),
+    "limit.changed": gettext_lazy("Word limit changed"),
     "purchase.paid": gettext_lazy("Purchase paid"),
     "purchase.refunded": gettext_lazy("Purchase refunded"),
     "purchase.disputed": gettext_lazy("Purchase disputed by the bank"),
+    "key.made": gettext_lazy("API key made"),
+    "key.revoked": gettext_lazy("API key revoked"),
+    "second_factor.required": gettext_lazy("Second factor required"),
+    "second_factor.waived": gettext_lazy("Second factor no longer required"),
     "employee.hire": gettext_lazy("Employee hired"),
     "employee.copied": gettext_lazy("Employee copied"),
     "employee.on": gettext_lazy("Employee switched on"),
@@ -71,7 +76,7 @@ class Entry:
     after: Any
     ip: str | None
     hash: str
-    people: dict[str, str]  # id → address, of the persons whom the entry names by their id
+    people: dict[str, str]  # id → address of the persons, name of the keys, that the entry names by their id
 
     @property
     def what(self) -> str:
@@ -83,7 +88,10 @@ class Entry:
             return _("Staffroom")
         if "key" in self.actor:
             person = self.people.get(self.actor.get("user", ""), "")
-            return _("API key of %(who)s") % {"who": person} if person else _("API key of the organization")
+            if person:
+                return _("API key of %(who)s") % {"who": person}
+            name = self.people.get(self.actor["key"], "")
+            return _("API key “%(name)s”") % {"name": name} if name else _("API key of the organization")
         return str(self.actor.get("email") or self.people.get(self.actor.get("user", ""), ""))
 
     @property
@@ -134,7 +142,7 @@ def entries(
         return LogPage([])
     floor = search.floor() if asked.q else None
     rows = _rows_of(search.numbers(limit + 1, floor))
-    people = _people(rows)
+    people = _people(rows) | _keys(rows)
     found = page([_entry(row, people) for row in rows], limit, "audit", lambda entry: (entry.number,))
     if found.next or floor is None:
         return LogPage(found.items, found.next)
@@ -261,6 +269,14 @@ def _people(rows: list[AuditEntry]) -> dict[str, str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT id::text, email FROM accounts_user WHERE id = ANY(%s)", [_ids(named)])
         return dict(cursor.fetchall())
+
+
+def _keys(rows: list[AuditEntry]) -> dict[str, str]:
+    """The names of the organization's own keys that acted; a person's key lies elsewhere."""
+    acted = {row.actor["key"] for row in rows if row.actor.get("key") and not row.actor.get("user")}
+    if not acted:
+        return {}
+    return {str(id_): name for id_, name in ApiKey.objects.filter(id__in=acted).values_list("id", "name")}
 
 
 def _ids(named: set[str]) -> list[UUID]:

@@ -37,7 +37,7 @@ from staffroom.core.ratelimits import Limit
 from staffroom.core.scope import workspace_scope
 from staffroom.core.sentences import part
 
-from . import audit, sent, standing
+from . import audit, factors, sent, standing
 from .keys import hashed
 from .members import By, Guest, Member
 from .models import Invitation, Membership, Workspace
@@ -102,6 +102,7 @@ class Offer:
     email_norm: str
     invited_by: str
     expires_at: datetime
+    requires_second_factor: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,11 @@ def pending(member: Member, cursor: str | None = None, limit: int = 50) -> Page[
 def link(token: str) -> str:
     """Only ever from the installation's own public address, whatever host a request names."""
     return f"{settings.PUBLIC_URL}/invitations/{token}"
+
+
+def page_of(offer: Offer) -> str:
+    """Where its receiver, who was found by a verified address, reads and answers it."""
+    return f"/invitations/{_token(offer.id, offer.expires_at)}"
 
 
 def token_of(invitation: Invitation | Sent) -> str | None:
@@ -392,6 +398,8 @@ def _accept(token_or_id: str | UUID, user: User) -> Member:
         standing.present(user)
         with _closed_is_gone():
             workspace = standing.lock()
+        if not factors.satisfies(user, workspace):
+            raise factors.SecondFactorRequired
         if not _claim(offer, token_or_id, Invitation.ACCEPTED, user):
             return _joined_just_now(offer, workspace, user)
         invitation = tables.one(Invitation, "id = %(id)s", {"id": offer.id})
@@ -506,7 +514,10 @@ def _offer_by_token(token: str) -> Offer:
     return offers[0]
 
 
-_OFFER = "id, workspace_id, slug, name, avatar, role, email, email_norm, invited_by, expires_at"
+_OFFER = (
+    "id, workspace_id, slug, name, avatar, role, email, email_norm, invited_by, expires_at,"
+    " requires_second_factor"
+)
 
 
 def _offers(function: str, value: str | bytes) -> list[Offer]:

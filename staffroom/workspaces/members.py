@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
@@ -28,6 +28,8 @@ class Member:
     avatar: str = ""
     last_used: bool = True
     closed: bool = False  # the owner of an organization that is being deleted, in its grace time
+    # The browser's session, for streams that end with it. A secret: it is shown and compared nowhere.
+    session: str | None = field(default=None, repr=False, compare=False)
 
     def may(self, deed: May) -> bool:
         return deed in deeds(self.kind, self.role)

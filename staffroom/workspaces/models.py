@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models
 from django.db.models import Q
@@ -30,6 +31,7 @@ class Workspace(models.Model):
     founding_key = models.UUIDField(null=True)  # the form's own id: a repeated submit founds nothing new
     created_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True)  # deletion was asked for: gone for everyone but its owner
+    requires_second_factor = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -211,8 +213,8 @@ class AuditEntry(Tenant):
 class ApiKey(Tenant):
     """A personal key (`user` set) lies in its user's personal account and acts as that user everywhere.
 
-    An organization's key has a role of its own and outlives the person who made it. Only the SHA-256 of what
-    was shown once is stored.
+    An organization's key has a role of its own and outlives the person who made it: the name stays as it was then.
+    Only the SHA-256 of what was shown once is stored.
     """
 
     hash = models.BinaryField(max_length=32, unique=True)
@@ -221,6 +223,9 @@ class ApiKey(Tenant):
     user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="+", db_index=False)
     role = models.CharField(max_length=8, blank=True)
     made_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    made_by_name = models.CharField(max_length=254, blank=True, db_default="")
+    # The only workspaces that a personal key opens; none at all where the list is empty, all of its user's where null.
+    only_in = ArrayField(models.UUIDField(), null=True)
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
 

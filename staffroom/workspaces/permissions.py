@@ -36,7 +36,9 @@ SENTENCES = {
     May.SEE_BALANCE: _("see the remaining words"),
     May.MANAGE_MEMBERS: _("invite, change roles, remove members"),
     May.BILLING: _("billing pages, plans, top-ups, purchases, spending by employee and member"),
-    May.SETTINGS: _("name, address, avatar, word limits of members, audit log, API keys of the organization"),
+    May.SETTINGS: _(
+        "name, address, avatar, word limits of members, audit log, API keys of the organization, required second factor"
+    ),
     May.OWN: _("transfer ownership, delete the organization, export everything"),
     May.LEAVE: _("leave"),
 }

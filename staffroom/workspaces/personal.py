@@ -8,12 +8,30 @@ from staffroom.core.names import called
 from staffroom.core.scope import workspace_scope
 from staffroom.core.sentences import part
 
+from . import queries
+from .members import Member
 from .models import PERSONAL, Membership, Workspace
+from .permissions import Role
 
 
 @part
 def open_for(user: User) -> Workspace:
     return plant(Workspace(kind=PERSONAL, name=user.shown_name[:80], owner=user))
+
+
+def home(user: User) -> Member:
+    """The person in their own account. Outside every scope."""
+    [context] = [context for context in queries.contexts(user.id) if context.kind == PERSONAL]
+    return Member(
+        workspace_id=context.id,
+        kind=PERSONAL,
+        slug=None,
+        name=context.name,
+        role=Role.OWNER,
+        user_id=user.id,
+        user_email=user.email,
+        user_name=user.shown_name,
+    )
 
 
 @part

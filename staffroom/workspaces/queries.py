@@ -6,7 +6,7 @@ member run in the member's open scope.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,7 @@ class Context:
     avatar: str
     role: Role
     last_used_at: Any
+    barred: bool = False  # for want of a second factor
 
     @property
     def prefix(self) -> str:
@@ -44,11 +45,12 @@ def contexts(user_id: UUID) -> list[Context]:
     """The personal account first, then organizations by name."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, kind, slug, name, avatar, role, last_used_at FROM contexts_of(%s)", [user_id]
+            "SELECT id, kind, slug, name, avatar, role, last_used_at, barred FROM contexts_and_bars(%s)",
+            [user_id],
         )
         return [
-            Context(id_, kind, slug, name, avatar, Role(role), last_used_at)
-            for id_, kind, slug, name, avatar, role, last_used_at in cursor.fetchall()
+            Context(id_, kind, slug, name, avatar, Role(role), last_used_at, barred)
+            for id_, kind, slug, name, avatar, role, last_used_at, barred in cursor.fetchall()
         ]
 
 
@@ -80,9 +82,12 @@ def organization(member: Member) -> Organization:
     return Organization(*row)
 
 
-def organizations(user_id: UUID) -> list[Organization]:
-    """Where the person is active, by name."""
-    rows = _rows("SELECT * FROM organizations_of(%(user)s)", {"user": user_id})
+def organizations(user_id: UUID, only: Collection[UUID] | None = None) -> list[Organization]:
+    """Where the person is active, by name; of those in `only`, where it is given."""
+    sql, values = "SELECT * FROM organizations_of(%(user)s)", {"user": user_id}
+    if only is not None:
+        sql += " WHERE slug IN (SELECT slug FROM contexts_of(%(user)s) WHERE id = ANY (%(only)s))"
+    rows = _rows(sql, {**values, "only": list(only or ())})
     return [Organization(*row) for row in rows]
 
 

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from staffroom.api.doors import PersonNeeded, answer, personal_route, route
+from staffroom.api.doors import PersonNeeded, answer, personal_route, route, within_limits
 from staffroom.api.shapes import In, PageOf, Paging, Problem
+from staffroom.billing import limits
 from staffroom.billing import queries as balances
 from staffroom.core.answers import document
-from staffroom.core.errors import Invalid, NotHere
+from staffroom.core.errors import NotHere
 from staffroom.core.scope import workspace_scope
 
-from . import avatars, deletion, history, invitations, memberships, organizations, ownership, queries, sent
+from . import (
+    avatars,
+    deletion,
+    factors,
+    history,
+    invitations,
+    keys,
+    memberships,
+    organizations,
+    ownership,
+    queries,
+    sent,
+)
 from .members import Member
 from .models import Invitation, Workspace
 from .permissions import May
@@ -85,7 +100,9 @@ class Colleague(Schema):
 
 class MemberChange(In):
     role: str | None = Field(None, description="`admin` or `member`; left out, it stays.")
-    words_limit: Any = Field(None, description="Cannot be set: answered with 422.")
+    words_limit: int | Literal["none"] | None = Field(
+        None, description="Words a month; `none`: no limit, null: the one for everybody."
+    )
 
 
 class NewOwner(In):
@@ -111,6 +128,36 @@ class Entry(Schema):
     after: Any
     ip: str | None
     hash: str
+
+
+class Key(Schema):
+    id: UUID
+    name: str
+    prefix: str = Field(description="How the key begins.")
+    role: Literal["admin", "member"]
+    made_by: str | None = Field(description="By name, as it was when the key was made.")
+    created_at: datetime
+    last_used_at: datetime | None = Field(description="Within a minute.")
+    revoked_at: datetime | None
+
+
+class MadeKey(Key):
+    key: str = Field(description="Shown this once; only its hash is kept.")
+
+
+class NewKey(In):
+    name: str
+    role: str = Field("member", description="`admin` or `member`.")
+
+
+class Security(Schema):
+    requires_second_factor: bool
+    members: int
+    members_without: int = Field(description="Who cannot enter while a second factor is required.")
+
+
+class SecurityChange(In):
+    requires_second_factor: bool
 
 
 class Invited(Schema):
@@ -176,9 +223,10 @@ class Declined(Schema):
 
 @router.get("contexts", response=PageOf[Context], tags=["user"], summary="Where I may work")
 @personal_route
+@within_limits
 def contexts(request: Any) -> Any:
-    """The personal account first, then organizations by name; all of them at once."""
-    rows = balances.words_of_contexts(request.user.id)
+    """The personal account first, then organizations by name; all of them at once, or those of a limited key."""
+    rows = balances.words_of_contexts(request.user.id, request.key_only)
     return {
         "items": [
             {
@@ -197,17 +245,26 @@ def contexts(request: Any) -> Any:
 
 @router.get("organizations", response=PageOf[Organization], summary="My organizations")
 @personal_route
+@within_limits
 def mine(request: Any) -> Any:
-    """By name; all of them at once."""
-    return {"items": [_organization(one) for one in queries.organizations(request.user.id)], "next": None}
+    """By name; all of them at once, or those of a limited key."""
+    found = queries.organizations(request.user.id, request.key_only)
+    return {"items": [_organization(one) for one in found], "next": None}
+
+
+def again(request: Any, first: dict[str, Any], **values: Any) -> Any:
+    """The first answer to a repeated write that opened an organization, as long as one is inside."""
+    if first["workspace"] not in {str(one.id) for one in queries.contexts(request.user.id)}:
+        raise NotHere
+    return answer(first["answer"], first["status"], Idempotency_Replayed="true")
 
 
 @router.post("organizations", response={201: Organization}, summary="Create an organization")
-@personal_route
+@personal_route(replay=again)
 def found(request: Any, new: NewOrganization) -> Any:
     """It belongs to whoever creates it."""
     workspace = organizations.found(new.name, slug=new.slug, by=request.user)
-    return answer(_founded(workspace), 201)
+    return _opened(workspace.id, _founded(workspace), 201)
 
 
 @router.get("o/{slug:slug}", response=Organization, summary="Read an organization")
@@ -256,20 +313,24 @@ def members(
 ) -> Any:
     """The longest there first, or as `sort` says (`-` turns it round); `q` is looked for in name and address."""
     found = queries.members(member, paging.cursor, paging.limit, q, sort=sort, role=role)
-    return {"items": [_colleague(one) for one in found.items], "next": found.next}
+    return {"items": _colleagues(member, found.items), "next": found.next}
 
 
 @router.patch(
-    "o/{slug:slug}/members/{uuid:user_id}", response=Colleague, tags=["members"], summary="Change a role"
+    "o/{slug:slug}/members/{uuid:user_id}",
+    response=Colleague,
+    tags=["members"],
+    summary="Change a role or a word limit",
 )
 @route(May.MANAGE_MEMBERS)
 def change_member(request: Any, member: Member, user_id: UUID, change: MemberChange) -> Any:
-    """Never the owner's (`owner_cannot_be_removed`), and nobody becomes owner this way."""
+    """The role: never the owner's (`owner_cannot_be_removed`), and nobody becomes owner this way."""
     if "words_limit" in change.model_fields_set:
-        raise Invalid({"words_limit": [_("Members have no word limits here.")]})
+        member.require(May.SETTINGS)
+        limits.limit(user_id, _rule(change.words_limit), by=member)
     if change.role is not None:
         memberships.change_role(user_id, change.role, by=member)
-    return _colleague(_found(member, user_id))
+    return _one(member, user_id)
 
 
 @router.delete(
@@ -287,7 +348,7 @@ def transfer(request: Any, member: Member, new: NewOwner) -> Any:
     """To another active member, with a personal key of the owner. The former owner becomes admin, or leaves."""
     _by_a_person(request, _("Use a personal key here. In a browser the Members page asks for the password."))
     ownership.transfer(new.user_id, by=member, leave=new.leave)
-    return _colleague(_found(member, new.user_id))
+    return _one(member, new.user_id)
 
 
 @router.post("o/{slug:slug}/leave", response={204: None}, tags=["members"], summary="Leave")
@@ -342,6 +403,56 @@ def audit(request: Any, member: Member, paging: Query[Paging], which: Query[Whic
     asked = history.Asked(which.action, which.person, which.since, which.until, which.q)
     found = history.entries(member, paging.cursor, paging.limit, asked=asked)
     return {"items": [_entry(one) for one in found.items], "next": found.next}
+
+
+# --- keys and security ------------------------------------------------------------------------------------------------
+
+
+@router.get("o/{slug:slug}/keys", response=PageOf[Key], tags=["keys"], summary="API keys of an organization")
+@route(May.SETTINGS)
+def keys_of(request: Any, member: Member, paging: Query[Paging]) -> Any:
+    """The newest first; revoked ones too."""
+    found = keys.listed(paging.cursor, paging.limit)
+    return {"items": [_listed(one) for one in found.items], "next": found.next}
+
+
+@router.post("o/{slug:slug}/keys", response={201: MadeKey}, tags=["keys"], summary="Make an API key")
+@route(May.SETTINGS)
+def make_key(request: Any, member: Member, new: NewKey) -> Any:
+    """By a person only: keys make no keys. It outlives whoever made it, and `key` is shown this once."""
+    _person(member)
+    made, token = keys.make(name=new.name, role=new.role, by=member)
+    return answer(_listed(made) | {"key": token}, 201, Cache_Control="no-store")
+
+
+@router.delete(
+    "o/{slug:slug}/keys/{uuid:key_id}", response={204: None}, tags=["keys"], summary="Revoke an API key"
+)
+@route(May.SETTINGS)
+def revoke_key(request: Any, member: Member, key_id: UUID) -> Any:
+    """By a person only. The key opens nothing from the next request on; its open streams end within 5 seconds."""
+    _person(member)
+    keys.revoke(key_id, by=member)
+
+
+@router.get("o/{slug:slug}/security", response=Security, summary="What the organization asks of its members")
+@route(May.SETTINGS)
+def security(request: Any, member: Member) -> Any:
+    return _security(member)
+
+
+@router.put("o/{slug:slug}/security", response=Security, summary="Require a second factor")
+@route(May.SETTINGS)
+def change_security(request: Any, member: Member, change: SecurityChange) -> Any:
+    """By a person who has one. Whoever has none gets 403 (`second_factor_required`) from the next request on; keys
+    of the organization go on.
+    """
+    _person(member)
+    if change.requires_second_factor:
+        factors.demand(by=member, user=request.user)
+    else:
+        factors.waive(by=member)
+    return _security(member)
 
 
 # --- invitations: those who invite ------------------------------------------------------------------------------------
@@ -416,14 +527,12 @@ def offers(request: Any) -> Any:
 
 
 @router.post("invitations/{invitation}/accept", response=Seat, tags=["invitations"], summary="Accept")
-@personal_route
+@personal_route(replay=again)
 def accept(request: Any, invitation: str) -> Any:
     """By the invitation's id or by the token out of its link."""
     member = invitations.accept(_id_or_token(invitation), user=request.user)
-    return {
-        "organization": {"slug": member.slug, "name": member.name, "avatar_url": avatars.url(member.avatar)},
-        "role": member.role,
-    }
+    place = {"slug": member.slug, "name": member.name, "avatar_url": avatars.url(member.avatar)}
+    return _opened(member.workspace_id, {"organization": place, "role": member.role}, 200)
 
 
 @router.post("invitations/{invitation}/decline", response=Declined, tags=["invitations"], summary="Decline")
@@ -438,6 +547,12 @@ def decline(request: Any, invitation: str) -> Any:
 
 def _read(member: Member) -> dict[str, Any]:
     return _organization(queries.organization(member))
+
+
+def _opened(workspace_id: UUID, rows: dict[str, Any], status: int) -> HttpResponse:
+    response = answer(rows, status)
+    response.first = {"workspace": workspace_id, "answer": rows, "status": status}  # type: ignore[attr-defined]
+    return response
 
 
 def _organization(found: queries.Organization) -> dict[str, Any]:
@@ -479,7 +594,21 @@ def _founded(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def _colleague(one: queries.Colleague) -> dict[str, Any]:
+def _rule(words: int | str | None) -> limits.Rule:
+    if words is None:
+        return limits.LIKE_ALL
+    return limits.Rule(True, words) if isinstance(words, int) else limits.NO_LIMIT
+
+
+def _colleagues(member: Member, found: Sequence[queries.Colleague]) -> list[dict[str, Any]]:
+    """What people have used is for those who may limit it; each member sees their own."""
+    words = balances.member_words(
+        [one.user_id for one in found if member.may(May.SETTINGS) or one.user_id == member.user_id]
+    )
+    return [_colleague(one, words.get(one.user_id)) for one in found]
+
+
+def _colleague(one: queries.Colleague, words: balances.MemberWords | None) -> dict[str, Any]:
     return {
         "user": {
             "id": one.user_id,
@@ -489,19 +618,38 @@ def _colleague(one: queries.Colleague) -> dict[str, Any]:
         },
         "role": one.role,
         "joined_at": one.joined_at,
-        "words_limit": None,
-        "words_used": None,
+        "words_limit": words.limit if words else None,
+        "words_used": words.used if words else None,
     }
 
 
-def _found(member: Member, user_id: UUID) -> queries.Colleague:
-    if (one := queries.colleague(member, user_id)) is None:
+def _one(member: Member, user_id: UUID) -> dict[str, Any]:
+    if (found := queries.colleague(member, user_id)) is None:
         raise NotHere
+    [one] = _colleagues(member, [found])
     return one
 
 
 def _entry(one: history.Entry) -> dict[str, Any]:
     return {name: getattr(one, name) for name in Entry.model_fields}
+
+
+def _person(member: Member) -> None:
+    if member.user_id is None:
+        raise PersonNeeded
+
+
+def _listed(one: keys.Key) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in Key.model_fields} | {"made_by": one.made_by or None}
+
+
+def _security(member: Member) -> dict[str, Any]:
+    ready = factors.readiness(member)
+    return {
+        "requires_second_factor": ready.required,
+        "members": ready.members,
+        "members_without": ready.without,
+    }
 
 
 def _invited(made: Invitation, member: Member, token: str) -> dict[str, Any]:

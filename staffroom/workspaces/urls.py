@@ -11,8 +11,10 @@ from .views import (
     farewells,
     help,
     invitations,
+    keys,
     organizations,
     people,
+    security,
 )
 
 context_pages = [
@@ -27,6 +29,11 @@ context_pages = [
     path("organization/members/<uuid:user_id>/removal", people.removal, name="member_removal"),
     path("organization/departure", people.departure, name="organization_departure"),
     path("organization/ownership", people.ownership_, name="organization_ownership"),
+    path("organization/security", security.security, name="organization_security"),
+    path("organization/security/requirement", security.requirement, name="second_factor_requirement"),
+    path("organization/security/waiver", security.waiver, name="second_factor_waiver"),
+    path("organization/keys", keys.organization, name="organization_keys"),
+    path("organization/keys/<uuid:key_id>/revocation", keys.revocation, name="key_revocation"),
     path("organization/deletion", deletion.closing, name="organization_deletion"),
     path("organization/audit", audit.log, name="organization_audit"),
     path("organization/audit/verification", audit.verification, name="audit_verification"),
@@ -44,6 +51,10 @@ context_pages = [
 urlpatterns = [
     path("avatars/<slug:name>.webp", avatars.picture, name="avatar"),
     path("organizations/new", organizations.new, name="organization_new"),
+    path("organizations/second-factor", security.turned_away, name="turned_away"),
+    path("accounts/keys", keys.mine, name="account_keys"),
+    path("accounts/keys/new", keys.new, name="account_key_new"),
+    path("accounts/keys/<uuid:key_id>/revocation", keys.own_revocation, name="account_key_revocation"),
     path("organizations/slug", organizations.slug_check, name="slug_check"),
     path("organizations/<uuid:workspace_id>/deletion", deletion.grace, name="deletion"),
     path(

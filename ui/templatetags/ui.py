@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -152,6 +153,12 @@ def cost(dollars: Decimal | None) -> str:
 def dollars(cents: int) -> str:
     """10050 → 100.50, as a form writes it in every language."""
     return f"{cents // 100}.{cents % 100:02}"
+
+
+@register.filter
+def of(values: Mapping[Any, Any], key: object) -> Any:
+    """`{{ words|of:one.user_id }}`: what stands there under a key; None when nothing does."""
+    return values.get(key)
 
 
 @register.filter

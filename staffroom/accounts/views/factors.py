@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import ViewRecoveryCodesView
-from allauth.mfa.totp.views import ActivateTOTPView
-from allauth.mfa.webauthn.views import AddWebAuthnView, ReauthenticateWebAuthnView
+from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
+from allauth.mfa.webauthn.views import AddWebAuthnView, ReauthenticateWebAuthnView, RemoveWebAuthnView
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
+
+from staffroom.workspaces.factors import requiring
 
 from .. import browsers
 from ..security import has_second_factor
@@ -42,12 +45,36 @@ class _First:
         return reverse("account_onward")
 
 
+class _Last:
+    """Who removes the only second factor is told which organizations that closes."""
+
+    request: Any
+
+    def removed(self) -> Authenticator:
+        raise NotImplementedError
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
+        is_last = not has_second_factor(self.request.user, but=self.removed())
+        return shown | {"lost": requiring(self.request.user.id) if is_last else []}
+
+
 class AddApp(_First, ActivateTOTPView):
     pass
 
 
 class AddPasskey(_First, AddWebAuthnView):
     pass
+
+
+class RemoveApp(_Last, DeactivateTOTPView):
+    def removed(self) -> Authenticator:
+        return self.authenticator
+
+
+class RemovePasskey(_Last, RemoveWebAuthnView):
+    def removed(self) -> Authenticator:
+        return self.object
 
 
 class PasskeyAgain(ReauthenticateWebAuthnView):
@@ -60,5 +87,7 @@ class PasskeyAgain(ReauthenticateWebAuthnView):
 
 add_app = never_cache(AddApp.as_view())
 add_passkey = never_cache(AddPasskey.as_view())
+remove_app = never_cache(RemoveApp.as_view())
+remove_passkey = never_cache(RemovePasskey.as_view())
 passkey_again = never_cache(PasskeyAgain.as_view())
 recovery_codes = never_cache(ViewRecoveryCodesView.as_view())

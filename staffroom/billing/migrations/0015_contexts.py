@@ -17,7 +17,7 @@ CONTEXTS = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0011_watching"), ("workspaces", "0009_speed")]
+    dependencies = [("billing", "0012_member_limits"), ("workspaces", "0009_speed")]
     operations = [
         migrations.RunSQL("DROP FUNCTION contexts_with_words", migrations.RunSQL.noop),
         Definer(

@@ -129,7 +129,10 @@ def together(purse: Purse, calls: list[tuple[Any, ...]]) -> list[tuple[Any, ...]
         return list(threads.map(one, calls))
 
 
-BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+# What another role waits for is not shown in pg_stat_activity itself.
+BLOCKED = """
+    SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()
+"""
 
 
 def until_it_waits(other: Thread, patience: float = 10) -> None:

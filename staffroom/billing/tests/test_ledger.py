@@ -427,12 +427,15 @@ def test_what_the_verbs_use_inside_nobody_may_call() -> None:
         "balance",
         "subscribe",
         "replan",
+        "limit",
     ]
     assert {name for name, definer in open_to_all if definer} == {f"ledger_{verb}" for verb in verbs}
     assert {name for name, definer in open_to_all if not definer} == {
         "ledger_now",
         "ledger_signs",
         "ledger_sequence_at",
+        "ledger_month",
+        "ledger_used",
     }
 
 
@@ -539,7 +542,7 @@ def test_a_grant_waits_for_a_reply_that_is_being_paid(purse: Purse) -> None:
 def test_of_sixteen_replies_at_once_only_those_start_that_can_be_paid(purse: Purse) -> None:
     purse.given(5500)
     answers = together(purse, [("ledger_reserve", uuid4(), 1000, "1 hour") for _ in range(16)])
-    assert sorted(granted for granted, _, _ in answers) == [False] * 11 + [True] * 5
+    assert sorted(granted for granted, *_ in answers) == [False] * 11 + [True] * 5
     assert (purse.balance().words_left, purse.balance().reserved) == (500, 5000)
     purse.sound()
 
@@ -589,7 +592,7 @@ def test_under_load_nothing_is_lost_and_nothing_paid_twice(purse: Purse, connect
         for step in range(12):
             turn = uuid4()
             with till(purse) as ask:
-                granted, _, _ = ask("ledger_reserve", turn, 90, "1 hour")
+                granted, *_ = ask("ledger_reserve", turn, 90, "1 hour")
             if granted:
                 with till(purse) as ask:
                     charged.append(ask("ledger_settle", turn, (number * 7 + step * 13) % 91)[0])

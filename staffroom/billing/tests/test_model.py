@@ -18,12 +18,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from staffroom.billing import ledger
+from staffroom.billing import ledger, queries, reports
+from staffroom.billing.ledger import Rule
 from tests.cast import Cast
 
 from .purse import Purse
 
 ORDER = ["plan", "bonus", "purchased"]
+WHO: list[Any] = [UUID(int=1), UUID(int=2), None]  # two members, and a customer
 HOUR, HALF = timedelta(hours=1), timedelta(minutes=30)
 
 
@@ -47,6 +49,7 @@ class Lot:
 class Hold:
     words: int
     until: datetime
+    user: UUID | None = None
     delivered: int = 0
 
 
@@ -58,6 +61,8 @@ class Model:
     charged: dict[UUID, tuple[int, int]] = field(default_factory=dict)
     debt: int = 0
     months: list[datetime] = field(default_factory=list)  # when each month of the plan begins
+    rules: dict[UUID | None, Rule] = field(default_factory=dict)
+    used: dict[tuple[UUID, int, int], int] = field(default_factory=dict)  # by member and month
 
     def copy(self) -> Model:
         return replace(
@@ -65,6 +70,8 @@ class Model:
             lots=[replace(lot) for lot in self.lots],
             holds={turn: replace(hold) for turn, hold in self.holds.items()},
             charged=dict(self.charged),
+            rules=dict(self.rules),
+            used=dict(self.used),
         )
 
     @property
@@ -100,22 +107,41 @@ class Model:
             words -= taken
         assert words == 0
 
-    def reserve(self, turn: UUID, words: int, until: datetime) -> tuple[bool, int]:
+    def limit_of(self, user: UUID) -> int | None:
+        own = self.rules.get(user)
+        return (own if own and own.own else self.rules.get(None, Rule(True, None))).words
+
+    def used_by(self, user: UUID) -> int:
+        return self.used.get((user, self.now.year, self.now.month), 0)
+
+    def room(self, user: UUID | None) -> int:
+        """What the member may still ask for."""
+        most = self.limit_of(user) if user else None
+        if most is None:
+            return 10**12
+        return max(0, most - self.used_by(user) - sum(h.words for h in self.holds.values() if h.user == user))
+
+    def limit(self, user: UUID | None, rule: Rule) -> Rule:
+        before = self.rules.get(user, Rule(user is None, None))
+        self.rules[user] = Rule(user is None or rule.own, rule.words if user is None or rule.own else None)
+        return before
+
+    def reserve(self, turn: UUID, words: int, until: datetime, user: UUID | None) -> tuple[bool, int]:
         if turn in self.holds:
             self.holds[turn].until = max(self.holds[turn].until, until)
             return True, self.holds[turn].words
         if turn in self.charged:
             return True, 0
-        if words > self.free:
+        if words > min(self.free, self.room(user)):
             return False, 0
-        self.holds[turn] = Hold(words, until)
+        self.holds[turn] = Hold(words, until, user)
         return True, words
 
     def extend(self, turn: UUID, words: int) -> tuple[bool, int]:
         if turn not in self.holds:
             return False, 0
         hold = self.holds[turn]
-        hold.words += max(0, min(words - hold.words, self.free))
+        hold.words += max(0, min(words - hold.words, self.free, self.room(hold.user)))
         return hold.words >= words, hold.words
 
     def settle(self, turn: UUID, words: int) -> tuple[int, int]:
@@ -124,6 +150,9 @@ class Model:
             paid = min(words, hold.words if hold else self.free)
             self.spend(paid)
             self.charged[turn] = paid, words - paid
+            if hold and hold.user:
+                key = hold.user, self.now.year, self.now.month
+                self.used[key] = self.used.get(key, 0) + paid
         return self.charged[turn]
 
     def reap(self) -> tuple[int, int]:
@@ -161,8 +190,8 @@ class Model:
 # How often each deed is tried; left to itself, the search plays with grants and hardly ever pays a reply.
 DEEDS = (
     ["reserve", "settle"] * 4
-    + ["pass_hours", "grant", "lease"] * 2
-    + ["again", "extend", "release", "reap", "refund", "reverse", "expire", "begin", "pass_weeks"]
+    + ["pass_hours", "grant", "lease", "limit"] * 2
+    + ["again", "extend", "release", "reap", "refund", "reverse", "expire", "begin", "pass_weeks", "fold"]
 )
 
 
@@ -174,6 +203,7 @@ class TheLedger(RuleBasedStateMachine):
         self.purse = Purse(self.cast)
         self.model = Model(self.purse.now)
         self.turns: list[UUID] = []
+        self.users: dict[UUID, UUID | None] = {}
         self.lots: list[tuple[str, str]] = []
         self.looked = True
         for words, hours in ((300, 4), (401, 9), (602, 12)):
@@ -207,14 +237,25 @@ class TheLedger(RuleBasedStateMachine):
 
     def reserve(self, words: int, hours: int, recent: int) -> None:
         self.turns.append(uuid4())
+        self.users[self.turns[-1]] = WHO[words % 3]
         self.again(words, hours, 0)
 
     def again(self, words: int, hours: int, recent: int) -> None:
         turn, words, lease = self.turn(recent), words + 1, hours * HOUR - HALF
+        user = self.users.get(turn)
         self.both(
-            lambda: (lambda r: (r.granted, r.held))(ledger.reserve(turn, words, lease=lease)),
-            lambda model: model.reserve(turn, words, model.now + lease),
+            lambda: (lambda r: (r.granted, r.held))(ledger.reserve(turn, words, lease=lease, user=user)),
+            lambda model: model.reserve(turn, words, model.now + lease, user),
         )
+
+    def limit(self, words: int, hours: int, recent: int) -> None:
+        """Of a member or (None) of everybody: so many words, none of their own, or no limit."""
+        user, rule = WHO[recent], Rule(words % 4 > 0, words if words % 4 > 1 else None)
+        self.both(lambda: ledger.limit(user, rule), lambda model: model.limit(user, rule))
+
+    def fold(self, words: int, hours: int, recent: int) -> None:
+        with self.purse.open():
+            reports.fold(words % 7 + 1)
 
     def extend(self, words: int, hours: int, recent: int) -> None:
         turn = self.turn(recent)
@@ -329,6 +370,11 @@ class TheLedger(RuleBasedStateMachine):
             expected.debt,
         )
         assert balance.words_left >= 0
+        with self.purse.open():
+            members = queries.member_words(WHO[:2])
+        assert {user: (one.limit, one.used) for user, one in members.items()} == {
+            user: (expected.limit_of(user), expected.used_by(user)) for user in WHO[:2]
+        }
         there = sorted((lot for lot in expected.lots if lot.remaining), key=lambda lot: lot.rank)
         there.sort(key=lambda lot: ORDER.index(lot.source))
         assert [(part.source, part.words) for part in balance.parts] == [

@@ -240,6 +240,12 @@ class TestSaying:
             page = html(self.say(scene, chat, **{"text": "Hello", "as": "customer", "key": "k1"}))
         assert numbers(page) == [1]
 
+    def test_what_a_person_sends_twice_is_one_message_too(self, scene: Scene) -> None:
+        chat = scene.chat()
+        for _ in range(2):
+            page = html(self.say(scene, chat, text="I am Alice.", key="k\0 1"))
+        assert numbers(page) == [1]
+
     def test_as_oneself_the_employee_is_paused_and_resumed_by_the_button(self, scene: Scene) -> None:
         chat = scene.chat()
         page = html(self.say(scene, chat, scene.cast.bob, text="I am Bob."))

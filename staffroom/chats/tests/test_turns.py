@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from staffroom.accounts.models import User
-from staffroom.billing import checks, ledger
+from staffroom.billing import alerts, checks, ledger, limits
 from staffroom.billing import queries as balances
 from staffroom.billing.models import Entry, Hold
 from staffroom.chats import arrivals, takeovers
@@ -29,6 +29,10 @@ TEXT = "We open at nine, from Tuesday to Saturday."
 
 def said_here(chat: UUID) -> list[Message]:
     return list(Message.objects.filter(chat_id=chat))
+
+
+def turns_of(chat: UUID) -> list[Turn]:
+    return list(Turn.objects.filter(chat_id=chat))
 
 
 def remove(user: User) -> None:
@@ -382,6 +386,34 @@ class TestAPersonStepsIn(Scenes):
         self.play(scene, model)
         assert [author for author, _ in self.said()] == ["customer"]
 
+    def test_what_a_person_wrote_is_kept_once_however_often_it_is_sent(self) -> None:
+        async def scene(house: House) -> None:
+            mine: dict[str, Any] = {"as": "manager", "external_id": "m1"}
+            first, beside = await asyncio.gather(
+                house.say(self.chat, "I take over.", **mine), house.say(self.chat, "I take over.", **mine)
+            )
+            assert first == beside
+            await house.call("DELETE", f"/chats/{self.chat}/pause")
+            assert await house.say(self.chat, "Said otherwise", **mine) == first
+            status, answer = await house.say(self.chat, "And now?", external_id="m1")
+            assert (status, answer["code"]) == (409, "external_id_taken")
+            assert (await house.say(self.chat, "And now?", external_id="c1"))[0] == 200, "nothing is paused"
+            status, answer = await house.say(self.chat, "Mine", **{**mine, "external_id": "c1"})
+            assert (status, answer["code"]) == (409, "external_id_taken")
+
+        self.play(scene, Model(TEXT))
+        assert [author for author, _ in self.said()] == ["manager", "customer", "employee"]
+
+    def test_with_an_idempotency_key_too(self) -> None:
+        async def scene(house: House) -> None:
+            first = await house.say(self.chat, "I take over.", idempotency_key="m2", **{"as": "manager"})
+            assert (
+                await house.say(self.chat, "I take over.", idempotency_key="m2", **{"as": "manager"}) == first
+            )
+
+        self.play(scene)
+        assert self.said() == [("manager", "I take over.")]
+
     def test_resumed_it_answers_again(self) -> None:
         async def scene(house: House) -> None:
             await house.call("POST", f"/chats/{self.chat}/pause")
@@ -399,10 +431,19 @@ class TestAPersonStepsIn(Scenes):
         async def scene(house: House) -> None:
             asking = asyncio.create_task(house.hear(self.chat))
             await model.reached.wait()
-            status, _, _ = await house.call("DELETE", f"/chats/{self.chat}")
-            assert status == 204
+            waiting = asyncio.create_task(house.say(self.chat, "And when do you close?"))
+            async with house.following(self.chat) as reader:
+                await reader.until(lambda: reader.text)
+                while len(await house.inside(turns_of, self.chat)) < 2:
+                    await asyncio.sleep(0.05)
+                status, _, _ = await house.call("DELETE", f"/chats/{self.chat}")
+                assert status == 204
+                await reader.until(lambda: reader.ended)
+                assert reader.events[-1][1]["code"] == "chat_gone"
             model.gate.set()
-            await asking
+            assert (await asking)[-1][1]["code"] == "chat_gone"
+            status, answer = await waiting
+            assert (status, answer["code"]) == (404, "chat_gone")
 
         self.play(scene, model)
         with self.cast.inside(self.cast.acme):
@@ -420,3 +461,93 @@ class TestAPersonStepsIn(Scenes):
                 await reader.until(lambda: reader.ended, 5)
 
         self.play(scene)
+
+
+class TestAMembersLimit(Scenes):
+    """Alice asks; what she may use of the balance in a month is limited."""
+
+    def limit(self, words: int | None) -> None:
+        with self.cast.inside(self.cast.acme):
+            rule = limits.Rule(True, words)
+            limits.limit(self.cast.alice.id, rule, by=self.cast.member(self.cast.alice, self.cast.acme))
+
+    @property
+    def used(self) -> int:
+        alice = self.cast.alice.id
+        with self.cast.inside(self.cast.acme):
+            return balances.member_words([alice])[alice].used
+
+    def test_at_the_limit_the_message_is_kept_and_the_answer_says_what_next(self) -> None:
+        self.limit(self.used + 10)
+
+        async def scene(house: House) -> None:
+            status, answer = await house.say(self.chat)
+            assert (status, answer["code"]) == (402, "member_limit_reached")
+            assert f"{self.used_before + 10:,} words" in answer["detail"]
+            assert "the owner or an admin can raise the limit" in answer["detail"]
+            assert answer["message"]["text"] == "When do you open?"
+
+        self.used_before = self.used
+        self.play(scene)
+        assert self.said() == [("customer", "When do you open?")]
+        assert not self.turns()
+
+    def test_customers_and_the_organizations_keys_go_on(self) -> None:
+        self.limit(0)
+        key = self.cast.organization_key(self.cast.acme)
+
+        async def scene(house: House) -> None:
+            path = f"/chats/{self.chat}/messages"
+            status, _, _ = await house.call("POST", path, {"text": "Hello"}, key=key)
+            assert status == 200
+            await house.inside(arrivals.receive, chat, "Hello", by="system")
+
+        chat = chat_with(self.cast, self.employee)
+        self.play(scene, Model(TEXT))
+        assert len(self.said()) == 2
+        assert len(self.turns(chat)) == 1
+
+    def test_a_reply_that_reaches_the_limit_is_cut_there_and_says_so(self) -> None:
+        long = " ".join(f"word{n}" for n in range(150))
+        self.limit(self.used + 100)
+
+        async def scene(house: House) -> None:
+            status, answer = await house.say(self.chat)
+            reply = answer["messages"][1]
+            assert (status, reply["cut"], reply["words"]) == (200, "member_limit_reached", 100)
+
+        self.play(scene, Model(*(f"{word} " for word in long.split())))
+        with self.cast.inside(self.cast.acme):
+            [entry] = Entry.objects.filter(chat_id=self.chat)
+        assert (-entry.plan - entry.bonus - entry.purchased, entry.written_off) == (100, 0)
+        assert self.balance.words_left > 1000
+
+    def test_what_is_refused_for_a_limit_is_no_want_of_words(self) -> None:
+        told: list[bool] = []
+        self.monkeypatch.setattr(alerts, "ran_out", lambda: told.append(True))
+        self.limit(0)
+
+        async def scene(house: House) -> None:
+            await house.say(self.chat)
+            await house.say(self.chat, idempotency_key=str(new_id()))
+
+        self.play(scene)
+        assert not told
+
+    def test_with_a_higher_limit_the_answer_may_be_asked_for(self) -> None:
+        self.limit(0)
+
+        async def scene(house: House) -> None:
+            assert (await house.say(self.chat))[0] == 402
+            await house.inside(self.raise_limit)
+            await house.inside(arrivals.ask_again, self.chat, by=self.alice)
+            while not [one for one in await house.inside(said_here, self.chat) if one.author == "employee"]:
+                await asyncio.sleep(0.02)
+
+        self.alice = self.cast.member(self.cast.alice, self.cast.acme)
+        self.play(scene, Model(TEXT))
+        assert self.said()[-1] == ("employee", TEXT)
+        assert self.used > 0
+
+    def raise_limit(self) -> None:
+        limits.limit(self.cast.alice.id, limits.NO_LIMIT, by=self.alice)

@@ -159,6 +159,14 @@ class TestOneReader:
         )
         assert self.reader.errors == ["taken_over"]
 
+    def test_a_chat_that_is_gone_ends_its_reply_once_however_it_is_noticed(self) -> None:
+        self.shows(Said(TURN, 1, 0, "I"), Ended(TURN, 1, "cancelled", "chat_gone"))
+        self.reader.take(self.watch.vanished())
+        other, alone = Reader(), Watch(Position(1), only=TURN)
+        other.take(alone.vanished())
+        assert (self.reader.errors, other.errors, alone.over) == (["chat_gone"], ["chat_gone"], True)
+        assert not list(Watch(Position(1)).vanished()), "nothing was being written"
+
     def test_after_one_reply_the_next_one_is_told_from_its_beginning(self) -> None:
         self.shows(Said(TURN, 1, 0, "One"), Said(LATER, 1, 0, "Two"))
         assert self.watch.must_read, "the end of the first was missed"

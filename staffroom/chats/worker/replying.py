@@ -59,14 +59,10 @@ class Replier:
     def __init__(self, pool: Pool, finisher: Finisher, voice: Voice) -> None:
         self._pool, self._finisher, self._voice = pool, finisher, voice
 
-    async def reply(self, turn: Turn) -> Outcome | None:
-        """None when the turn was lost before anything was written."""
-        material = await turns.material(self._pool, turn, briefs.WINDOW)
-        if material is None:
-            return None
+    async def reply(self, turn: Turn) -> Outcome:
         try:
             async with asyncio.timeout(LONGEST):
-                task = await self._prepare(turn, material)
+                task = await self._prepare(turn, turn.material)
                 cut = await self._write(turn, task)
             finish = _done(turn, task, cut)
         except GONE:
@@ -113,13 +109,13 @@ class Replier:
     async def _afford(self, turn: Turn, material: Material, brief: Brief, found: list[Found]) -> Task:
         """Make the brief fit what is held, after asking for what it would take in full."""
         most = price(brief.sent().total + brief.max_words, brief.model)
-        held = material.held or 0
+        held, short = material.held or 0, ""
         if held < most:
-            held = await turns.hold(self._pool, turn, most)
+            held, short = await turns.hold(self._pool, turn, most)
         room = prices.affordable(held, brief.model)
         fitting = briefs.shorter(brief, room - min(briefs.FEWEST, brief.max_words))
         if fitting is None:
-            raise Given(failures.OUT_OF_WORDS)
+            raise Given(short or failures.OUT_OF_WORDS)
         used = {passage.id for passage in fitting.passages}
         citations = [_citation(one) for one in found if str(one.id) in used]
         return Task(fitting, fitting.sent(), room - fitting.sent().total, material.name, citations)
@@ -131,8 +127,8 @@ class Replier:
             async with aclosing(_pieces(task.brief)) as pieces:
                 async for piece in pieces:
                     piece = piece.replace("\0", "")
-                    if counter and not await self._pay(turn, task, counter, piece):
-                        return failures.OUT_OF_WORDS
+                    if counter and (short := await self._pay(turn, task, counter, piece)):
+                        return short
                     if piece and not counter:
                         self._voice.say(turn, piece)
         except ModelFailed as failed:
@@ -143,18 +139,19 @@ class Replier:
             raise Given("model_nonsense", "The reply is empty.")
         return ""
 
-    async def _pay(self, turn: Turn, task: Task, counter: words.Counter, piece: str) -> bool:
-        """Says as much of the piece as is paid; false when that is not all of it and no more words are to be had."""
+    async def _pay(self, turn: Turn, task: Task, counter: words.Counter, piece: str) -> str:
+        """Says as much of the piece as is paid; what is short when that is not all and no more words are to be had."""
+        short = ""
         allowed = counter.cut(piece, task.paid)
         if len(allowed) < len(piece):
             sent, model = task.sent.total, task.brief.model
-            held = await turns.hold(self._pool, turn, price(sent + task.brief.max_words, model))
+            held, short = await turns.hold(self._pool, turn, price(sent + task.brief.max_words, model))
             task.paid = max(task.paid, prices.affordable(held, model) - sent)
             allowed = counter.cut(piece, task.paid)
         if allowed:
             counter.feed(allowed)
             self._voice.say(turn, allowed)
-        return len(allowed) == len(piece)
+        return "" if len(allowed) == len(piece) else short or failures.OUT_OF_WORDS
 
 
 async def _pieces(brief: Brief) -> AsyncGenerator[str, None]:
@@ -177,7 +174,7 @@ async def _pieces(brief: Brief) -> AsyncGenerator[str, None]:
 
 def _done(turn: Turn, task: Task, cut: str) -> Finish:
     text = turn.text
-    broken = bool(cut) and cut != failures.OUT_OF_WORDS
+    broken = bool(cut) and cut not in (failures.OUT_OF_WORDS, failures.MEMBER_LIMIT)
     cost = prices.Price(task.brief.model, task.sent, words.count(text), cut=broken)
     return {
         "state": "done",

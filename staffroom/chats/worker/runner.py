@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 STREAMS: Final = 300
 """Replies at once; what comes after them waits in its row."""
+AT_ONCE: Final = 20
+"""Turns of one claim: in a burst, the first ones do not wait for the last."""
 CONNECTIONS: Final = 4
 SWEEP: Final = 1.0
 """Seconds between two looks for turns that nobody rang for, and for workers that died."""
@@ -75,7 +77,7 @@ class Runner:
     async def _take_turns(self) -> None:
         swept = 0.0
         while not self._stopping:
-            room = self._streams - len(self._running)
+            room = min(AT_ONCE, self._streams - len(self._running))
             # Before our own lock is there, others could be taken for dead as well as we for alive.
             sweep = monotonic() - swept >= SWEEP and self._bus.connected.is_set()
             taken = await self._take(room, sweep=sweep) if room else 0
@@ -100,7 +102,7 @@ class Runner:
     async def _reply(self, turn: Turn) -> None:
         try:
             outcome = await self._replier.reply(turn)
-            if outcome and outcome.waiting:
+            if outcome.waiting:
                 self._ring.add(b"1")
         except GONE as error:
             # Its lease runs out, and it is taken again.

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from staffroom.chats.briefs import WINDOW
 from staffroom.core.pools import Pool
 from staffroom.knowledge.search import Found, parameters
 
@@ -15,9 +16,8 @@ LEASE: Final = timedelta(seconds=8)
 LOCK_CLASS: Final = 1_398_034_502
 """Of the advisory locks by which a worker shows that it lives."""
 
-_CLAIM = "SELECT * FROM turns_claim(%s, %s, %s, %s, %s)"
-_BRIEF = "SELECT * FROM turn_brief(%s, %s, %s, %s)"
-_HOLD = "SELECT turn_hold(%s, %s, %s)"
+_TAKE = "SELECT * FROM turns_take(%s, %s, %s, %s, %s, %s)"
+_HOLD = "SELECT held, short FROM turn_hold(%s, %s, %s)"
 _CHECKPOINT = "SELECT * FROM turns_checkpoint(%s, %s, %s::uuid[], %s::uuid[], %s::int[], %s::text[])"
 _HAND_BACK = "SELECT turns_hand_back(%s, %s::uuid[], %s::uuid[], %s::int[])"
 _FINISH = "SELECT * FROM turns_finish(%s, %s::jsonb)"
@@ -29,6 +29,21 @@ _SEARCH = """
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the rows say about a turn."""
+
+    employee_id: UUID | None
+    name: str
+    persona: str | None
+    model: str | None
+    settings: dict[str, Any] | None
+    active: bool
+    held: int | None
+    sources: list[UUID]
+    lines: list[tuple[Literal["customer", "employee", "manager"], bool, int, str]] | None
+
+
 @dataclass(slots=True)
 class Turn:
     """A claimed turn, and what has been written of its reply."""
@@ -37,6 +52,7 @@ class Turn:
     id: UUID
     chat_id: UUID
     attempt: int
+    material: Material
     pieces: list[str] = field(default_factory=list)
     length: int = 0
     told: int = 0  # characters that were put on the bus
@@ -53,21 +69,6 @@ class Turn:
         if len(self.pieces) > 1:
             self.pieces = ["".join(self.pieces)]
         return self.pieces[0] if self.pieces else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What the rows say about a turn."""
-
-    employee_id: UUID | None
-    name: str
-    persona: str | None
-    model: str | None
-    settings: dict[str, Any] | None
-    active: bool
-    held: int | None
-    sources: list[UUID]
-    lines: list[tuple[Literal["customer", "employee", "manager"], bool, int, str]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +89,10 @@ LOST: Final = "lost"
 
 
 async def claim(pool: Pool, worker: int, limit: int, *, sweep: bool) -> list[Turn]:
-    rows = await pool.rows(_CLAIM, [worker, LOCK_CLASS, limit, LEASE, sweep])
-    return [Turn(*row) for row in rows]
-
-
-async def material(pool: Pool, turn: Turn, window: int) -> Material | None:
-    """None when the turn is not ours any more."""
-    rows = await pool.rows(_BRIEF, [turn.workspace_id, turn.id, turn.attempt, window], patience=LEASE.seconds)
-    return Material(*rows[0]) if rows else None
+    rows = await pool.rows(_TAKE, [worker, LOCK_CLASS, limit, LEASE, sweep, WINDOW])
+    return [
+        Turn(workspace, turn, chat, attempt, Material(*of)) for workspace, turn, chat, attempt, *of in rows
+    ]
 
 
 async def search(pool: Pool, turn: Turn, sources: Sequence[UUID], question: str, limit: int) -> list[Found]:
@@ -103,10 +100,11 @@ async def search(pool: Pool, turn: Turn, sources: Sequence[UUID], question: str,
     return [Found(*row) for row in await pool.rows(_SEARCH, values, patience=LEASE.seconds)]
 
 
-async def hold(pool: Pool, turn: Turn, words: int) -> int:
-    """How many words are held for the turn, after asking for `words` altogether."""
+async def hold(pool: Pool, turn: Turn, words: int) -> tuple[int, str]:
+    """How many words are held for the turn, after asking for `words` altogether, and why not all: a stable word."""
     rows = await pool.rows(_HOLD, [turn.workspace_id, turn.id, words], patience=LEASE.seconds)
-    return int(rows[0][0])
+    held, short = rows[0]
+    return held, short
 
 
 async def checkpoint(pool: Pool, worker: int, turns: Sequence[Turn]) -> set[UUID]:

@@ -9,9 +9,8 @@ from uuid import uuid4
 import pytest
 from django.http import HttpResponse
 from django.test import override_settings
-from django.urls import path
+from django.urls import get_resolver, path
 
-from config import urls as addresses
 from staffroom.accounts.models import User
 from staffroom.chats import conversations, takeovers
 from staffroom.employees import roster
@@ -109,7 +108,7 @@ class TestAnOwnerWhoWantsToLeave:
 def with_deletion(name: str) -> Any:
     """The program's addresses, and one more before them."""
     there = path("o/<slug:slug>/organization/deletion", lambda request, slug: HttpResponse(), name=name)
-    return type("Addresses", (), {"urlpatterns": [there, *addresses.urlpatterns]})
+    return type("Addresses", (), {"urlpatterns": [there, *get_resolver().url_patterns]})
 
 
 class TestGeneral:

@@ -207,6 +207,7 @@ class TestTheOwnerAlone:
         for who, found in ((cast.alice, True), (cast.ann, False), (cast.sam, False)):
             request = rf.get(f"{shop.at}/exports")
             request.user, request.member, request.moved_to = who, None, None
+            request.barred = request.key_only = None
             view = door(May.OWN, closed=True)(lambda _request, member: (member.slug, member.closed))
             if found:
                 assert view(request, slug=shop.slug) == (shop.slug, True)

@@ -235,7 +235,8 @@ class TestApi:
         bob = f"{base}/members/{shop.bob.id}"
         assert self.call(ann, "patch", bob, {"role": "admin"}) == (200, "admin")
         assert self.call(ann, "patch", bob, {"role": "owner"}) == (422, "invalid")
-        assert self.call(ann, "patch", bob, {"words_limit": 5}) == (422, "invalid")
+        assert self.call(ann, "patch", bob, {"words_limit": 5}) == (200, "admin")
+        assert self.call(ann, "patch", bob, {"words_limit": -1}) == (422, "invalid")
         assert self.call(ann, "patch", bob, {}) == (200, "admin")
         assert self.call(ann, "delete", f"{base}/members/{shop.alice.id}") == (409, "owner_cannot_be_removed")
         assert self.call(ann, "patch", f"{base}/members/{shop.sam.id}", {"role": "admin"}) == (

@@ -69,6 +69,7 @@ def _entry(
         "name": context.name,
         "avatar": context.avatar,
         "role": context.role,
+        "barred": context.barred,
         "url": keep(context),
         "current": context.id == member.workspace_id,
     }

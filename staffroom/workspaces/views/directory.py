@@ -10,6 +10,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from staffroom.billing import queries as billing
 from staffroom.core import mail
 
 from .. import forms, invitations, queries, sent
@@ -60,7 +61,14 @@ def _people(request: HttpRequest, member: Member) -> dict[str, Any]:
         "heads": [_head(member, asked, name) for name in HEADS],
         "next_url": page.next and _url(member, asked, cursor=page.next),
         "previous_url": page.previous and _url(member, asked, cursor=page.previous),
+        "words": _words(member, [one.user_id for one in page.items]),
+        "everybodys_limit": billing.everybodys_limit(),
     }
+
+
+def _words(member: Member, user_ids: list[UUID]) -> Mapping[UUID, billing.MemberWords]:
+    """What people may use and have used: for those who limit it of everybody shown, else one's own."""
+    return billing.member_words(user_ids if member.may(May.SETTINGS) else [member.user_id or UUID(int=0)])
 
 
 def _head(member: Member, asked: Mapping[str, str], name: str) -> dict[str, Any]:

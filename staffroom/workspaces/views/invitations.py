@@ -20,13 +20,17 @@ from django.views.decorators.http import require_GET, require_POST
 
 from staffroom.accounts import invited, people
 from staffroom.accounts.emails import normalised
+from staffroom.accounts.models import User
+from staffroom.accounts.security import has_second_factor
 from staffroom.core import answers
 from staffroom.core.errors import StaffroomError
 
 from .. import invitations
 from ..audit import came_from
 from ..doors import person, public
+from ..factors import SecondFactorRequired
 from ..invitations import InvitationGone, Offer, WrongAccount
+from .security import set_up
 
 View = Callable[..., HttpResponseBase]
 
@@ -72,6 +76,8 @@ def _who(request: Any, offer: Offer, token: str) -> dict[str, Any]:
         return {"state": "known" if proved and people.is_known(offer.email_norm) else "stranger"}
     if normalised(request.user.email) != offer.email_norm:
         return {"state": "other"}
+    if offer.requires_second_factor and not has_second_factor(request.user):
+        return {"state": "without", "set_up": set_up(_here(token))}
     return {"state": "invited" if people.verified_address(request.user) else "unverified"}
 
 
@@ -82,7 +88,7 @@ def accept(request: Any, token: str) -> HttpResponse:
         return redirect(_here(token))
     try:
         member = invitations.accept(token, user=request.user, came_from=came_from.get())
-    except WrongAccount:
+    except (WrongAccount, SecondFactorRequired):
         return redirect(_here(token))  # the page says it, with both addresses and the way out
     return _welcome(request, member)
 
@@ -126,9 +132,17 @@ def accept_mine(request: Any, invitation_id: UUID) -> HttpResponse:
     """Out of the switcher, which shows what was sent to one's own verified address."""
     try:
         return _welcome(request, invitations.accept(invitation_id, user=request.user))
+    except SecondFactorRequired:
+        return redirect(_page_of(request.user, invitation_id))
     except StaffroomError as refused:
         messages.error(request, str(refused))
         return redirect("/")
+
+
+def _page_of(user: User, invitation_id: UUID) -> str:
+    """The invitation's own page, which says what is missing and leads through it."""
+    pages = (invitations.page_of(one) for one in invitations.offers_to(user) if one.id == invitation_id)
+    return next(pages, "/")
 
 
 @require_POST
