@@ -108,11 +108,13 @@ def payments(cursor: str | None = None, limit: int = 50) -> Page[Payment]:
 
 @dataclass(frozen=True, slots=True)
 class MemberWords:
-    """Of this month (UTC). `limit` is the one that counts, None for no limit; `own` says that it is the member's."""
+    """Of this month (UTC). `limit` is the one that counts, None for no limit; `own` says that it is the member's,
+    `everybody` is what counts for those without one."""
 
     limit: int | None
     own: bool
     used: int
+    everybody: int | None = None
 
     @property
     def reached(self) -> bool:
@@ -121,7 +123,7 @@ class MemberWords:
 
 _MEMBER_WORDS = """
     SELECT u.id, CASE WHEN m.own THEN m.words_limit ELSE w.member_limit END, coalesce(m.own, false),
-           coalesce(s.words, 0)
+           coalesce(s.words, 0), w.member_limit
     FROM unnest(%(users)s::uuid[]) AS u (id)
     LEFT JOIN billing_wallet w ON w.workspace_id = %(workspace)s
     LEFT JOIN billing_memberwords m ON m.workspace_id = %(workspace)s AND m.user_id = u.id
@@ -133,7 +135,7 @@ def member_words(user_ids: list[UUID]) -> dict[UUID, MemberWords]:
     """What these people may use and have used, in one statement."""
     with connection.cursor() as cursor:
         cursor.execute(_MEMBER_WORDS, {"workspace": current_workspace_id(), "users": user_ids})
-        return {id_: MemberWords(limit, own, used) for id_, limit, own, used in cursor.fetchall()}
+        return {id_: MemberWords(*words) for id_, *words in cursor.fetchall()}
 
 
 def everybodys_limit() -> int | None:

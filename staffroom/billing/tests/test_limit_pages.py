@@ -62,7 +62,7 @@ class TestPages:
         assert (saved.status_code, saved["Location"]) == (302, f"{team.path}/organization?tab=members")
         assert "300 of 20,000" in page(ann, f"{team.path}/organization?tab=members")
         assert 'value="20000"' in page(ann, form)
-        assert team.words(team.bob) == queries.MemberWords(20_000, True, 300)
+        assert team.words(team.bob) == queries.MemberWords(20_000, True, 300, everybody=None)
         log = page(ann, f"{team.path}/organization/audit")
         assert "Word limit changed" in log
         assert "default → 20000" in log

@@ -31,7 +31,7 @@ def of_member(request: HttpRequest, member: Member, user_id: UUID) -> HttpRespon
     if one is None:
         raise NotHere
     words = queries.member_words([user_id])[user_id]
-    shown: dict[str, Any] = {"one": one, "words": words, "everybody": queries.everybodys_limit()}
+    shown: dict[str, Any] = {"one": one, "words": words}
     if request.method == "GET":
         return _page(request, forms.Limit.of(words), **shown)
     form = forms.Limit(request.POST)

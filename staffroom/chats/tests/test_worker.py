@@ -259,7 +259,7 @@ class TestTheRunner(Scenes):
         house.play(scene, None, self.cast, self.monkeypatch, script=model)
 
     def test_more_turns_than_streams_wait_in_their_rows(self) -> None:
-        chats = [chat_with(self.cast, self.employee) for _ in range(50)]
+        chats = [chat_with(self.cast, self.employee) for _ in range(30)]  # what they hold is there
 
         async def scene(house: House) -> None:
             answers = await asyncio.gather(*[house.say(chat) for chat in chats])

@@ -61,14 +61,15 @@ def _people(request: HttpRequest, member: Member) -> dict[str, Any]:
         "heads": [_head(member, asked, name) for name in HEADS],
         "next_url": page.next and _url(member, asked, cursor=page.next),
         "previous_url": page.previous and _url(member, asked, cursor=page.previous),
-        "words": _words(member, [one.user_id for one in page.items]),
-        "everybodys_limit": billing.everybodys_limit(),
+        **_words(member, [one.user_id for one in page.items]),
     }
 
 
-def _words(member: Member, user_ids: list[UUID]) -> Mapping[UUID, billing.MemberWords]:
+def _words(member: Member, user_ids: list[UUID]) -> dict[str, Any]:
     """What people may use and have used: for those who limit it of everybody shown, else one's own."""
-    return billing.member_words(user_ids if member.may(May.SETTINGS) else [member.user_id or UUID(int=0)])
+    me = member.user_id or UUID(int=0)
+    words = billing.member_words([me, *user_ids] if member.may(May.SETTINGS) else [me])
+    return {"words": words, "everybodys_limit": words[me].everybody}
 
 
 def _head(member: Member, asked: Mapping[str, str], name: str) -> dict[str, Any]:
