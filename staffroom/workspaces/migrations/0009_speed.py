@@ -1,12 +1,10 @@
-"""What every change begins and ends with, in one round trip each; and lists that took two.
+"""What every change begins and ends with, in one round trip each.
 
-Each of the former takes a lock first. A statement inside a function sees what was committed before it began, so what follows the
+Each takes a lock first. A statement inside a function sees what was committed before it began, so what follows the
 lock is read as it is once the lock is ours; a join in the locking statement would show it as it was before the wait.
 """
 
 from django.db import migrations
-
-from staffroom.core.wall import Definer
 
 # The actor is a person or, without one, a key. No role: no membership, or a key that was revoked.
 STANDING = """
@@ -50,17 +48,6 @@ BEGIN
 END $$;
 """
 
-# With the owner's picture, which was a statement of its own.
-ORGANIZATIONS = """
-    SELECT w.slug, w.name, (CASE WHEN w.owner_id = p_user THEN 'owner' ELSE m.role END)::varchar, w.avatar,
-           w.created_at, u.id, coalesce(nullif(u.name, ''), split_part(u.email, '@', 1))::varchar, u.email, u.avatar
-    FROM workspaces_membership m
-    JOIN workspaces_workspace w ON w.id = m.workspace_id AND w.closed_at IS NULL AND w.kind = 'organization'
-    JOIN accounts_user u ON u.id = w.owner_id
-    WHERE m.user_id = p_user AND m.status = 'active'
-    ORDER BY lower(w.name), w.id
-"""
-
 
 class Migration(migrations.Migration):
     dependencies = [("workspaces", "0008_keys_and_factors")]
@@ -68,11 +55,4 @@ class Migration(migrations.Migration):
         migrations.RunSQL(STANDING, "DROP FUNCTION standing"),
         migrations.RunSQL(AUDIT_END, "DROP FUNCTION audit_end"),
         migrations.RunSQL(HOLD_PERSON, "DROP FUNCTION hold_person"),
-        migrations.RunSQL("DROP FUNCTION organizations_of", migrations.RunSQL.noop),
-        Definer(
-            "organizations_of(p_user uuid)",
-            "TABLE (slug varchar, name varchar, role varchar, avatar varchar, created_at timestamptz,"
-            " owner_id uuid, owner_name varchar, owner_email varchar, owner_avatar varchar)",
-            ORGANIZATIONS,
-        ),
     ]
