@@ -78,7 +78,10 @@ def test_jobs_open_their_scope_themselves(purse: Purse) -> None:
         jobs.waiting()
 
 
-def test_a_difference_is_named(purse: Purse, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_difference_is_named(
+    purse: Purse, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "FEW", 10_000)  # the mutants leave differences of their own in this database
     purse.given(100)
     assert not [found for found in checks.problems(every=True) if found.workspace_id == purse.workspace_id]
     as_owner("UPDATE billing_wallet SET bonus = 7 WHERE workspace_id = %s", purse.workspace_id)
