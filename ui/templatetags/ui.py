@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from zlib import crc32
 
@@ -34,8 +35,9 @@ _LARGE = {"l", "xl"}  # on a dense screen more pixels than the small picture has
 
 
 @register.simple_tag
+@cache
 def icon(name: str, classes: str = "") -> SafeString:
-    """{% icon "plus" %}: decoration beside a word. The names are in ui/icons.txt."""
+    """{% icon "plus" %}: decoration beside a word. The names are in ui/icons.txt: few, so that each is drawn once."""
     return format_html(
         '<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>',
         classes,
