@@ -75,6 +75,7 @@ def _environment(urls: Any, name: str) -> dict[str, str]:
     assert _home is not None
     home = Path(_home.name) / f"home-{name}"
     (home / "static").mkdir(parents=True, exist_ok=True)
+    (home / "scratch").mkdir(exist_ok=True)  # the web process makes it before it takes a large upload
     return {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "STAFFROOM_ENV": "test",
