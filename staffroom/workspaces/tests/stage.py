@@ -129,16 +129,13 @@ class Stage:
         client = Client(
             raise_request_exception=False, headers={"Authorization": f"Bearer {self.troupe.keys[who]}"}
         )
-        answer = client.generic(
-            method, f"/api/v1/{path}", json.dumps(body or {}), content_type="application/json"
-        )
-        said = json.loads(answer.content) if answer.content else {}
-        return Answer(
-            deed or f"{who} {method} {path}",
-            answer.status_code,
-            said.get("code", "") if answer.status_code > 299 else "",
-            said,
-        )
+        at, said = f"/api/v1/{path}", json.dumps(body or {})
+        answer = client.generic(method, at, said, content_type="application/json")
+        if answer.status_code == 308:  # the address has changed a moment ago: as every client does
+            answer = client.generic(method, answer["Location"], said, content_type="application/json")
+        told = json.loads(answer.content) if answer.content else {}
+        code = told.get("code", "") if answer.status_code > 299 else ""
+        return Answer(deed or f"{who} {method} {path}", answer.status_code, code, told)
 
     def here(self, who: str, method: str, path: str = "", body: Any = None) -> Answer:
         return self.ask(who, method, f"o/{self.slug}{path}", body, f"{who} {method} {path} {body or ''}")

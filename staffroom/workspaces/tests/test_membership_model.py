@@ -29,7 +29,7 @@ from staffroom.workspaces import keys
 from .stage import Answer, Stage, Troupe
 from .truth import State, Truth, told
 
-EXAMPLES = int(os.environ.get("MEMBERSHIP_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("MEMBERSHIP_EXAMPLES", "40"))
 PEOPLE = ("alice", "ann", "bob", "dora", "zoe")
 KEYS = ("admin key", "member key")
 VALID, HELD = 7, 90  # days

@@ -137,6 +137,8 @@ def _answered(state: State, entry: AuditEntry) -> None:
 
 def _accepted(state: State, entry: AuditEntry) -> None:
     person = UUID(entry.actor["user"])
+    role, status = state.members.get(person, (None, None))
+    assert entry.before == (role and {"role": role, "status": status})
     if not state.active(person):
         assert entry.after["role"] == state.invitations[_invitation(entry)][1]
         state.members[person] = entry.after["role"], ACTIVE
